@@ -1,0 +1,78 @@
+import { z } from "zod";
+
+const text = (maximum: number, description: string) =>
+  z.string().max(maximum).optional().meta({ description });
+const count = (description: string) => z.int().min(0).optional().meta({ description });
+
+const conditionSchema = z.strictObject({
+  type: z
+    .string()
+    .max(64)
+    .meta({ description: "Ready, Reconciling, Stalled, DatabaseReady, BotReady or CommandsRegistered." }),
+  status: z.enum(["True", "False", "Unknown"]).meta({ description: "True, False or Unknown." }),
+  reason: z.string().max(128).meta({ description: "One word that says why." }),
+  message: z.string().max(1024).meta({ description: "A sentence that says why, and what to do." }),
+  observedGeneration: z.int().optional().meta({ description: "Generation of spec that this is about." }),
+  lastTransitionTime: z
+    .string()
+    .max(40)
+    .meta({ description: "When status last changed.", format: "date-time" }),
+});
+
+export const phases = [
+  "Pending",
+  "DatabaseProvisioning",
+  "Migrating",
+  "Deploying",
+  "Ready",
+  "Degraded",
+  "Suspended",
+  "Stalled",
+  "Deleting",
+] as const;
+
+export const statusSchema = z
+  .strictObject({
+    observedGeneration: z
+      .int()
+      .default(-1)
+      .meta({ description: "Generation of spec that this status is about; -1 before the first look." }),
+    phase: z.enum(phases).optional().meta({ description: "Where the guild is on its way." }),
+    conditions: z
+      .array(conditionSchema)
+      .max(16)
+      .optional()
+      .meta({
+        description: "What holds and what does not.",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+      }),
+    replicas: count("Bot pods that exist."),
+    readyReplicas: count("Bot pods that are ready."),
+    selector: text(512, "Label selector of the bot's pods, for the scale subresource."),
+    image: text(512, "Image that the bot's pods are meant to run."),
+    leader: z
+      .strictObject({
+        pod: z.string().max(253).meta({ description: "Pod that runs the guild's periodic jobs." }),
+        term: z.int().min(0).meta({ description: "How often the leadership was taken." }),
+        since: text(40, "Since when."),
+      })
+      .optional()
+      .meta({ description: "The pod that leads." }),
+    database: z
+      .strictObject({
+        cluster: text(64, "Name of the CloudNativePG Cluster."),
+        phase: text(512, "Its phase, as CloudNativePG says it."),
+        instances: count("PostgreSQL instances that exist."),
+        readyInstances: count("PostgreSQL instances that are ready."),
+        primary: text(253, "Instance that is the primary."),
+        summary: text(32, "Ready and wanted instances, for example 3/3."),
+      })
+      .optional()
+      .meta({ description: "The database." }),
+  })
+  .meta({ description: "What is." });
+
+export type Condition = z.infer<typeof conditionSchema>;
+export type Phase = (typeof phases)[number];
+export type DkpGuildStatus = z.infer<typeof statusSchema>;
