@@ -1,0 +1,104 @@
+import type { FreeText } from "./command.ts";
+import type { AuctionId, LedgerEvent, MemberId, Mode, PoolName } from "./event.ts";
+import type { Refusal } from "./refusal.ts";
+
+export type MemberBalance = { readonly member: MemberId; readonly balance: bigint };
+
+/** A bid that is void because its member's balance no longer covers it; tell the member. */
+export type Lapse = {
+  readonly auction: AuctionId;
+  readonly pool: PoolName;
+  readonly member: MemberId;
+  readonly amount: bigint;
+  /** Who leads that auction now. */
+  readonly leader?: { readonly member: MemberId; readonly amount: bigint };
+};
+
+type Points = {
+  /** The seq of the event: what `undo` names. */
+  readonly entry: number;
+  readonly pool: PoolName;
+  readonly amount: bigint;
+  /** Balances after it. */
+  readonly members: readonly MemberBalance[];
+  readonly lapsed: readonly Lapse[];
+};
+
+/** What an accepted command did. Amounts are hundredths. */
+export type Outcome =
+  | ({ readonly kind: "awarded" } & Points)
+  | ({ readonly kind: "deducted" } & Points)
+  | {
+      readonly kind: "undone";
+      readonly entry: number;
+      readonly target: number;
+      readonly targetType: string;
+      readonly changes: readonly {
+        readonly member: MemberId;
+        readonly pool: PoolName;
+        /** Signed. */
+        readonly amount: bigint;
+        readonly balance: bigint;
+      }[];
+      readonly lapsed: readonly Lapse[];
+    }
+  | {
+      readonly kind: "auctionStarted";
+      readonly auction: AuctionId;
+      readonly pool: PoolName;
+      readonly minimumBid: bigint;
+      readonly increment: bigint;
+      readonly endsAtMs: number;
+    }
+  | {
+      readonly kind: "bidPlaced";
+      readonly auction: AuctionId;
+      readonly pool: PoolName;
+      readonly member: MemberId;
+      readonly amount: bigint;
+      /** False for a bid made before a higher one that arrived first. */
+      readonly leads: boolean;
+      /** Who led until now, when that is another member. */
+      readonly outbid?: { readonly member: MemberId; readonly amount: bigint };
+      readonly endsAtMs: number;
+      readonly extended: boolean;
+      readonly nextMinimum: bigint;
+    }
+  | {
+      readonly kind: "auctionClosing";
+      readonly auction: AuctionId;
+      readonly endsAtMs: number;
+      readonly dueAtMs: number;
+    }
+  | {
+      readonly kind: "auctionSettled";
+      readonly entry: number;
+      readonly auction: AuctionId;
+      readonly pool: PoolName;
+      readonly winner?: { readonly member: MemberId; readonly amount: bigint; readonly balance: bigint };
+    }
+  | {
+      readonly kind: "auctionCancelled";
+      readonly auction: AuctionId;
+      readonly pool: PoolName;
+      readonly released?: { readonly member: MemberId; readonly amount: bigint };
+    }
+  | { readonly kind: "rulesChanged"; readonly version: number; readonly keys: readonly string[] }
+  | { readonly kind: "modeChanged"; readonly mode: Mode }
+  /** The rules or the mode are as asked already; nothing was written. */
+  | { readonly kind: "unchanged" };
+
+/** A text that an event commits to: `event` indexes the decision's events. */
+export type Disclosure = {
+  readonly event: number;
+  readonly field: "reason" | "item";
+  readonly text: FreeText;
+};
+
+export type Accepted = {
+  readonly events: readonly LedgerEvent[];
+  readonly outcome: Outcome;
+  readonly disclosures: readonly Disclosure[];
+};
+export type Refused = { readonly refusal: Refusal };
+export type Decision = Accepted | Refused;
