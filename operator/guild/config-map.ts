@@ -1,0 +1,23 @@
+import { stringify } from "yaml";
+import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import { type Child, child } from "./child.ts";
+import { childNames } from "./names.ts";
+import { configMaps } from "./resources.ts";
+
+/** `config.yaml` of the bot, which watches the mounted file: a change of rules or mode restarts nothing. */
+export function configuration(guild: DkpGuild): Child {
+  const { config } = childNames(guild.metadata.name);
+  const { mode, maintenance, rules } = guild.spec;
+  const content = stringify({
+    mode,
+    ...(maintenance === undefined ? {} : { maintenance }),
+    rules: rules ?? {},
+  });
+  return child(guild, configMaps, { name: config, owned: true }, { data: { "config.yaml": content } });
+}
+
+/** Where the bot's leader reports. Made empty; its data is the bot's. */
+export function report(guild: DkpGuild): Child {
+  const { report: name } = childNames(guild.metadata.name);
+  return child(guild, configMaps, { name, owned: true, upkeep: "once" }, {});
+}

@@ -1,0 +1,88 @@
+import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import { type Child, child } from "./child.ts";
+import { childNames } from "./names.ts";
+import { networkPolicies } from "./resources.ts";
+import { httpPort } from "./service.ts";
+import type { GuildSettings } from "./settings.ts";
+
+type Port = { protocol: "TCP" | "UDP"; port: number };
+
+const tcp = (...ports: number[]): Port[] => ports.map((port) => ({ protocol: "TCP", port }));
+const dns = { ports: [{ protocol: "UDP", port: 53 }, ...tcp(53)] };
+// 6443 is where the API server's own address leads after translation of the Service's 443.
+const apiServer = { ports: tcp(443, 6443) };
+const anyNamespace = { namespaceSelector: {} };
+const postgres = 5432;
+const instanceStatus = 8000;
+const postgresMetrics = 9187;
+
+/** Ports of URLs that bots are told to call, beside 443. */
+function portsOf(urls: (string | undefined)[]): Port[] {
+  const ports = urls
+    .filter((url) => url !== undefined)
+    .map((url) => new URL(url))
+    .map(({ port, protocol }) => (port === "" ? (protocol === "http:" ? 80 : 443) : Number(port)))
+    .filter((port) => port !== 443);
+  return tcp(...new Set(ports));
+}
+
+/** Bot and migration pods: in for health and metrics; out for DNS, Discord, the API server, the collector and their own database. */
+export function botNetworkPolicy(guild: DkpGuild, settings: GuildSettings): Child {
+  const { name } = guild.metadata;
+  const { bot, cluster } = childNames(name);
+  const configured = portsOf([settings.discordApiUrl, settings.otlpEndpoint]);
+  return child(
+    guild,
+    networkPolicies,
+    { name: bot, owned: true },
+    {
+      spec: {
+        podSelector: {
+          matchLabels: { "app.kubernetes.io/name": "dkp-bot", "app.kubernetes.io/instance": name },
+        },
+        policyTypes: ["Ingress", "Egress"],
+        ingress: [{ from: [anyNamespace], ports: tcp(httpPort) }],
+        egress: [
+          dns,
+          apiServer,
+          { to: [{ podSelector: { matchLabels: { "cnpg.io/cluster": cluster } } }], ports: tcp(postgres) },
+          ...(configured.length === 0 ? [] : [{ ports: configured }]),
+        ],
+      },
+    },
+  );
+}
+
+/**
+ * Database pods: in from the guild's bots, each other and CloudNativePG's operator, and for metrics; out for DNS, the API server, object
+ * storage and each other. Not owned, so that a database that is kept stays as closed as it was.
+ */
+export function databaseNetworkPolicy(guild: DkpGuild): Child {
+  const { name } = guild.metadata;
+  const { cluster } = childNames(name);
+  const each = { podSelector: { matchLabels: { "cnpg.io/cluster": cluster } } };
+  const bots = {
+    podSelector: { matchLabels: { "app.kubernetes.io/name": "dkp-bot", "app.kubernetes.io/instance": name } },
+  };
+  const cnpgOperator = {
+    ...anyNamespace,
+    podSelector: { matchLabels: { "app.kubernetes.io/name": "cloudnative-pg" } },
+  };
+  return child(
+    guild,
+    networkPolicies,
+    { name: cluster, owned: false },
+    {
+      spec: {
+        podSelector: { matchLabels: { "cnpg.io/cluster": cluster } },
+        policyTypes: ["Ingress", "Egress"],
+        ingress: [
+          { from: [bots], ports: tcp(postgres) },
+          { from: [each, cnpgOperator], ports: tcp(postgres, instanceStatus) },
+          { from: [anyNamespace], ports: tcp(postgresMetrics) },
+        ],
+        egress: [dns, apiServer, { to: [each], ports: tcp(postgres, instanceStatus) }],
+      },
+    },
+  );
+}

@@ -1,0 +1,10 @@
+/** What the operator's own settings say about every guild. */
+export type GuildSettings = {
+  botImage: string;
+  botImageCanary: string;
+  postgresImage: string;
+  /** Where bots find Discord; Discord itself when undefined. */
+  discordApiUrl?: string | undefined;
+  /** Base URL of an OTLP/HTTP collector. */
+  otlpEndpoint?: string | undefined;
+};
