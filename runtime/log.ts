@@ -1,4 +1,4 @@
-import type { Logger as PinoLogger } from "pino";
+import { pino, type Logger as PinoLogger } from "pino";
 
 /** A pino logger: `log.info({guild}, "sentence")`. */
 export type Logger = PinoLogger;
@@ -18,7 +18,61 @@ export type LoggerOptions = {
   sink?: (line: string) => void;
 };
 
+/** Names under which credentials travel; whatever stands there, up to two levels deep, is never written. */
+const secretNames = [
+  "token",
+  "password",
+  "secret",
+  "authorization",
+  "Authorization",
+  "connectionString",
+  "stringData",
+  "clientKey",
+];
+
 /** A logger that writes synchronously, so that nothing is lost in a crash. Credentials are redacted by name. */
-export function logger(_options: LoggerOptions): Logger {
-  throw new Error("not built yet");
+export function logger(options: LoggerOptions): Logger {
+  const { level, format, name, sink } = options;
+  const paths = secretNames.flatMap((secret) => [secret, `*.${secret}`, `*.*.${secret}`]);
+  const out = options.destination ?? pino.destination({ dest: 1, sync: true });
+  return pino(
+    {
+      level,
+      name,
+      base: { name },
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: [...paths, ...(options.redact ?? [])], censor: "[redacted]" },
+      serializers: { err: errorFacts },
+    },
+    {
+      write(line: string) {
+        sink?.(line);
+        out.write(format === "text" ? readable(line) : line);
+      },
+    },
+  );
+}
+
+/** What is told of an error: its own words and those of its causes. Other fields may hold anything and stay out. */
+function errorFacts(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const code = "code" in error && typeof error.code === "string" ? { code: error.code } : {};
+  const cause = error.cause === undefined || depth >= 4 ? {} : { cause: errorFacts(error.cause, depth + 1) };
+  return {
+    type: error.name,
+    message: error.message,
+    ...code,
+    stack: depth === 0 ? error.stack : undefined,
+    ...cause,
+  };
+}
+
+/** A line for people: time, level, sentence, facts. */
+function readable(line: string): string {
+  const { time, level, msg, name: _, err, ...facts } = JSON.parse(line) as Record<string, unknown>;
+  const clock = String(time).slice(11, 23);
+  const rest = Object.entries(facts).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const stack = typeof err === "object" && err !== null ? `\n${JSON.stringify(err, undefined, 2)}` : "";
+  return `${[clock, String(level).toUpperCase().padEnd(5), String(msg ?? ""), ...rest].join(" ")}${stack}\n`;
 }

@@ -1,4 +1,4 @@
-import type { KubeObject, ObjectRef } from "./object.ts";
+import { isNewer, objectKey, type KubeObject, type ObjectRef } from "./object.ts";
 
 export type CacheChange<T> =
   | { type: "added"; object: T }
@@ -10,7 +10,8 @@ export type Index<T> = (object: T) => readonly string[];
 
 /**
  * Live objects of one kind by `namespace/name`. Objects are shared, not copied: nobody changes them. A deleted and recreated
- * object (another uid) is a deletion and an addition, never an update.
+ * object (another uid) is a deletion and an addition, never an update. Time never runs backwards: an object older than the
+ * one held is not taken in.
  */
 export type ObjectCache<T extends KubeObject> = {
   get(ref: ObjectRef): T | undefined;
@@ -20,14 +21,18 @@ export type ObjectCache<T extends KubeObject> = {
   readonly size: number;
   /**
    * Takes in the answer of one's own write, so that the next look sees it and the watch event that echoes it is no change.
-   * Ignored when the watch has already delivered something as new.
+   * Ignored when the watch has already delivered something as new. The answer is what the caller must look at: a change by
+   * somebody else that it contains is not announced again.
    */
   remember(object: T): void;
   /** For the reflector: takes in what list and watch say and answers what changed (none, one, or a deletion and an addition). */
   put(object: T): CacheChange<T>[];
+  /** For the reflector: the watch says that the object is gone. */
   remove(object: T): CacheChange<T>[];
-  /** For the reflector: everything in `scope` (a namespace, or undefined for all) is now exactly this, as of `resourceVersion`. */
-  replace(scope: string | undefined, objects: Iterable<T>, resourceVersion: string): CacheChange<T>[];
+  /** For the reflector: in `scope` (a namespace, or undefined for all) exactly `keys` existed as of `resourceVersion`. */
+  retain(scope: string | undefined, keys: ReadonlySet<string>, resourceVersion: string): CacheChange<T>[];
+  /** For the reflector: nothing in `scope` can be known any more, because its kind is gone. */
+  clear(scope: string | undefined): CacheChange<T>[];
   /** For the reflector: the watch of `scope` has delivered everything up to `resourceVersion`. */
   advance(scope: string | undefined, resourceVersion: string): void;
 };
@@ -38,9 +43,135 @@ export type CacheOptions<T> = {
   trim?: (object: T) => T;
 };
 
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+
+/** Where the mark of all namespaces is kept; no namespace has an empty name. */
+const everywhere = "";
+
 /** An empty cache. */
-export function objectCache<T extends KubeObject>(_options: CacheOptions<T> = {}): ObjectCache<T> {
-  throw new Error("not built yet");
+export function objectCache<T extends KubeObject>(options: CacheOptions<T> = {}): ObjectCache<T> {
+  const objects = new Map<string, T>();
+  const indexes = indexSet(options.indexes ?? {});
+  const delivered = new Map<string, string>();
+  const keyOf = (object: T) => objectKey(object.metadata);
+  const trimmed = (object: T) => (options.trim ?? ((same: T) => same))(withoutBulk(object));
+
+  const hold = (object: T) => {
+    const key = keyOf(object);
+    const previous = objects.get(key);
+    if (previous !== undefined) indexes.drop(previous);
+    objects.set(key, object);
+    indexes.add(object);
+  };
+  const drop = (object: T) => {
+    objects.delete(keyOf(object));
+    indexes.drop(object);
+  };
+  const dropAll = (gone: T[]): CacheChange<T>[] => {
+    for (const object of gone) drop(object);
+    return gone.map((object) => ({ type: "deleted", object }));
+  };
+  const isDelivered = (object: T) => {
+    const mark = delivered.get(everywhere) ?? delivered.get(object.metadata.namespace ?? everywhere);
+    return mark !== undefined && !isNewer(object.metadata.resourceVersion, mark);
+  };
+
+  return {
+    get: (ref) => objects.get(objectKey(ref)),
+    getByKey: (key) => objects.get(key),
+    values: () => objects.values(),
+    byIndex: (index, value) => indexes.find(index, value),
+    get size() {
+      return objects.size;
+    },
+    remember(object) {
+      if (isDelivered(object) || !isNews(objects.get(keyOf(object)), object)) return;
+      hold(trimmed(object));
+    },
+    put(object) {
+      const previous = objects.get(keyOf(object));
+      if (!isNews(previous, object)) return [];
+      hold(trimmed(object));
+      return changesBetween(previous, object);
+    },
+    remove(object) {
+      const held = objects.get(keyOf(object));
+      if (held === undefined) return [];
+      // A write already remembered its successor; the old one is gone all the same.
+      if (held.metadata.uid !== object.metadata.uid) return [{ type: "deleted", object: trimmed(object) }];
+      drop(held);
+      return [{ type: "deleted", object: trimmed(object) }];
+    },
+    retain(scope, keys, resourceVersion) {
+      delivered.set(scope ?? everywhere, resourceVersion);
+      // What is newer was written by ourselves after the list was taken.
+      const isGone = (object: T) =>
+        !keys.has(keyOf(object)) && !isNewer(object.metadata.resourceVersion, resourceVersion);
+      return dropAll([...objects.values()].filter((object) => isIn(scope, object) && isGone(object)));
+    },
+    clear(scope) {
+      delivered.delete(scope ?? everywhere);
+      return dropAll([...objects.values()].filter((object) => isIn(scope, object)));
+    },
+    advance(scope, resourceVersion) {
+      delivered.set(scope ?? everywhere, resourceVersion);
+    },
+  };
+}
+
+function isIn(scope: string | undefined, object: KubeObject): boolean {
+  return scope === undefined || object.metadata.namespace === scope;
+}
+
+function isNews(held: KubeObject | undefined, object: KubeObject): boolean {
+  return held === undefined || isNewer(object.metadata.resourceVersion, held.metadata.resourceVersion);
+}
+
+function changesBetween<T extends KubeObject>(previous: T | undefined, object: T): CacheChange<T>[] {
+  if (previous === undefined) return [{ type: "added", object }];
+  if (previous.metadata.uid === object.metadata.uid) return [{ type: "updated", object, previous }];
+  return [
+    { type: "deleted", object: previous },
+    { type: "added", object },
+  ];
+}
+
+/** Nobody here reads field ownership, and it is a third of an object. */
+function withoutBulk<T extends KubeObject>(object: T): T {
+  delete object.metadata.managedFields;
+  if (object.metadata.annotations !== undefined) delete object.metadata.annotations[lastApplied];
+  return object;
+}
+
+/** Objects by the values of each index. Sets of objects rather than of keys: no string is built for a look-up. */
+function indexSet<T extends KubeObject>(indexes: Record<string, Index<T>>) {
+  const found = new Map<string, Map<string, Set<T>>>(Object.keys(indexes).map((name) => [name, new Map()]));
+  const entries = Object.entries(indexes);
+  const each = (object: T, visit: (held: Map<string, Set<T>>, value: string) => void) => {
+    for (const [name, valuesOf] of entries) {
+      const held = found.get(name);
+      if (held !== undefined) for (const value of valuesOf(object)) visit(held, value);
+    }
+  };
+  return {
+    add: (object: T) =>
+      each(object, (held, value) => {
+        const set = held.get(value);
+        if (set === undefined) held.set(value, new Set([object]));
+        else set.add(object);
+      }),
+    drop: (object: T) =>
+      each(object, (held, value) => {
+        const set = held.get(value);
+        set?.delete(object);
+        if (set?.size === 0) held.delete(value);
+      }),
+    find(name: string, value: string): readonly T[] {
+      const held = found.get(name);
+      if (held === undefined) throw new Error(`There is no index "${name}".`);
+      return [...(held.get(value) ?? [])];
+    },
+  };
 }
 
 /** An index by the uid of the controlling owner. */

@@ -1,10 +1,15 @@
 import type { KubeConnection } from "./config.ts";
-import type { KubeObject, ObjectRef, Resource } from "./object.ts";
+import { callerOf, type Call, type Caller } from "./caller.ts";
+import { KubeError } from "./error.ts";
+import { apiVersionOf, resourcePath, type KubeObject, type ObjectRef, type Resource } from "./object.ts";
+import { undiciTransport } from "./transport.ts";
 
 export type RequestOptions = {
   signal?: AbortSignal | undefined;
   /** For one attempt, headers and body together; the client's own default otherwise. */
   timeoutMs?: number;
+  /** For this call, instead of the client's own. */
+  attempts?: number;
 };
 
 export type ListQuery = RequestOptions & {
@@ -30,6 +35,8 @@ export type WatchQuery = {
   timeoutSeconds?: number;
   /** A watch silent for so long (bookmarks come every minute) is taken for dead and throws. */
   idleTimeoutMs?: number;
+  /** Called when the server has accepted the watch; a quiet one delivers nothing for a while. */
+  onOpen?: () => void;
 };
 
 export type WatchEvent<T> =
@@ -127,6 +134,163 @@ export type KubeClientOptions = {
 };
 
 /** A client on shared keep-alive connections to one API server. */
-export function kubeClient(_options: KubeClientOptions): KubeClient {
-  throw new Error("not built yet");
+export function kubeClient(options: KubeClientOptions): KubeClient {
+  const transport = undiciTransport(options.connection, options.connections ?? 32);
+  const caller = callerOf(options, transport);
+  return {
+    ...readCalls(caller),
+    ...writeCalls(caller, options.fieldManager),
+    raw: (path, request) => caller.text({ method: "GET", path, idempotent: true, options: request }),
+    close: () => transport.close(),
+  };
+}
+
+function readCalls(caller: Caller): Pick<KubeClient, "get" | "list" | "watch"> {
+  return {
+    get: (resource, ref, options) =>
+      unlessMissing(
+        caller.json({ method: "GET", path: resourcePath(resource, ref), idempotent: true, options }),
+        undefined,
+      ),
+    async list<T extends KubeObject>(resource: Resource, query: ListQuery = {}): Promise<ObjectList<T>> {
+      const { namespace, labelSelector, fieldSelector, limit, resourceVersion } = query;
+      const page = await caller.json<{
+        metadata: { resourceVersion?: string; continue?: string };
+        items: T[] | null;
+      }>({
+        method: "GET",
+        path: resourcePath(resource, { namespace }),
+        query: { labelSelector, fieldSelector, limit, continue: query.continue, resourceVersion },
+        idempotent: true,
+        options: query,
+      });
+      const items = page.items ?? [];
+      const apiVersion = apiVersionOf(resource);
+      for (const item of items) {
+        item.apiVersion = apiVersion;
+        item.kind = resource.kind;
+      }
+      const next = page.metadata.continue;
+      return {
+        items,
+        resourceVersion: page.metadata.resourceVersion ?? "",
+        ...(next === undefined || next === "" ? {} : { continue: next }),
+      };
+    },
+    watch(resource, query, signal) {
+      const { namespace, labelSelector, fieldSelector, resourceVersion, timeoutSeconds } = query;
+      const parameters = { labelSelector, fieldSelector, resourceVersion, timeoutSeconds };
+      const call: Call = {
+        method: "GET",
+        path: resourcePath(resource, { namespace }),
+        query: { watch: "true", allowWatchBookmarks: "true", ...parameters },
+        idempotent: true,
+        options: { signal },
+      };
+      return caller.stream(call, { idleTimeoutMs: query.idleTimeoutMs ?? 90_000, onOpen: query.onOpen });
+    },
+  };
+}
+
+function writeCalls(
+  caller: Caller,
+  fieldManager: string,
+): Omit<KubeClient, "get" | "list" | "watch" | "raw" | "close"> {
+  const apply = <T>(
+    resource: Resource,
+    object: KubeObject,
+    subresource?: string,
+    options: ApplyOptions = {},
+  ) =>
+    caller.json<T>({
+      method: "PATCH",
+      path: resourcePath(resource, { ...refOf(object), subresource }),
+      query: {
+        fieldManager: options.fieldManager ?? fieldManager,
+        force: String(options.force ?? true),
+        dryRun: options.dryRun === true ? "All" : undefined,
+      },
+      body: object,
+      contentType: "application/apply-patch+yaml",
+      idempotent: true,
+      confidential: isConfidential(resource),
+      options,
+    });
+  return {
+    apply: (resource, object, options) => apply(resource, object, undefined, options),
+    applyStatus: (resource, object, options) => apply(resource, object, "status", options),
+    mergePatch: (resource, ref, patch, options) =>
+      caller.json({
+        method: "PATCH",
+        path: resourcePath(resource, { ...ref, subresource: options?.subresource }),
+        query: { fieldManager },
+        body: patch,
+        contentType: "application/merge-patch+json",
+        idempotent: true,
+        confidential: isConfidential(resource),
+        options,
+      }),
+    create: (resource, object, options) =>
+      caller.json({
+        method: "POST",
+        path: resourcePath(resource, { namespace: object.metadata.namespace }),
+        query: { fieldManager },
+        body: object,
+        idempotent: false,
+        confidential: isConfidential(resource),
+        options,
+      }),
+    replace: (resource, object, options) =>
+      caller.json({
+        method: "PUT",
+        path: resourcePath(resource, refOf(object)),
+        query: { fieldManager },
+        body: object,
+        idempotent: true,
+        confidential: isConfidential(resource),
+        options,
+      }),
+    remove: (resource, ref, options) =>
+      unlessMissing(
+        caller
+          .text({
+            method: "DELETE",
+            path: resourcePath(resource, ref),
+            body: deleteOptions(options),
+            idempotent: true,
+            options,
+          })
+          .then(() => true),
+        false,
+      ),
+  };
+}
+
+function deleteOptions(options: RemoveOptions = {}): Record<string, unknown> {
+  const { propagation, uid, resourceVersion, gracePeriodSeconds } = options;
+  return {
+    apiVersion: "v1",
+    kind: "DeleteOptions",
+    propagationPolicy: propagation ?? "Background",
+    preconditions: { uid, resourceVersion },
+    gracePeriodSeconds,
+  };
+}
+
+function refOf(object: KubeObject): ObjectRef {
+  const { namespace, name } = object.metadata;
+  return namespace === undefined ? { name } : { namespace, name };
+}
+
+function isConfidential(resource: Resource): boolean {
+  return resource.group === "" && resource.kind === "Secret";
+}
+
+async function unlessMissing<T, M>(answer: Promise<T>, missing: M): Promise<T | M> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof KubeError && error.status === 404) return missing;
+    throw error;
+  }
 }

@@ -1,3 +1,9 @@
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import type { RequestOptions } from "node:https";
+import { isIPv6 } from "node:net";
+import { join } from "node:path";
+
 /** How to reach one API server and be known to it. */
 export type KubeConnection = {
   /** Base URL without a trailing slash, e.g. `https://10.0.0.1:443`. */
@@ -9,23 +15,94 @@ export type KubeConnection = {
   namespace?: string;
 };
 
+/** How long credentials that may rotate are reused, as client-go does with token files. */
+const credentialsAgeMs = 60_000;
+
+/** Answers what `load` answered, for as long as it is fresh. */
+function cached<T>(load: () => Promise<T>, ageMs: number): (refresh?: boolean) => Promise<T> {
+  let value: Promise<T> | undefined;
+  let loadedAtMs = 0;
+  return (refresh = false) => {
+    if (value === undefined || refresh || performance.now() - loadedAtMs > ageMs) {
+      loadedAtMs = performance.now();
+      value = load().catch((error: unknown) => {
+        value = undefined;
+        throw error;
+      });
+    }
+    return value;
+  };
+}
+
 /**
  * Credentials of the pod's own service account: CA and token from `serviceAccountDir`, the token re-read from its file
- * (kubelet rotates it). Needs no client library at run time.
+ * (kubelet rotates it). Needs no client library at run time. Throws when the CA cannot be read.
  */
-export function inClusterConnection(_options: {
+export function inClusterConnection(options: {
   serviceAccountDir: string;
   /** KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT as the pod sees them. */
   host: string;
   port: string;
 }): KubeConnection {
-  throw new Error("not built yet");
+  const { serviceAccountDir, host, port } = options;
+  const tokenFile = join(serviceAccountDir, "token");
+  const load = async () => ({ authorization: `Bearer ${(await readFile(tokenFile, "utf8")).trim()}` });
+  return {
+    server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`,
+    tls: { ca: readFileSync(join(serviceAccountDir, "ca.crt"), "utf8") },
+    headers: cached(load, credentialsAgeMs),
+    namespace: readFileSync(join(serviceAccountDir, "namespace"), "utf8").trim(),
+  };
 }
 
 /**
  * Credentials from a kubeconfig file (client certificates, tokens, exec and OIDC plugins) by client-node's KubeConfig,
  * imported only here and only when called: it costs about 85 MB.
  */
-export async function connectionFromKubeConfig(_path: string, _context?: string): Promise<KubeConnection> {
-  throw new Error("not built yet");
+export async function connectionFromKubeConfig(path: string, context?: string): Promise<KubeConnection> {
+  const { KubeConfig } = await import("@kubernetes/client-node");
+  const resolve = async () => {
+    const config = new KubeConfig();
+    config.loadFromFile(path);
+    if (context !== undefined) config.setCurrentContext(context);
+    const https: RequestOptions = {};
+    await config.applyToHTTPSOptions(https);
+    return { config, https };
+  };
+  const first = await resolve();
+  const cluster = first.config.getCurrentCluster();
+  if (cluster === null) throw new Error(`The kubeconfig ${path} names no cluster in its current context.`);
+  if (cluster.proxyUrl !== undefined)
+    throw new Error(`The kubeconfig ${path} asks for a proxy, which is not supported.`);
+  const namespace = first.config.getContextObject(first.config.getCurrentContext())?.namespace;
+  return {
+    server: cluster.server.replace(/\/+$/, ""),
+    tls: tlsOf(first.https),
+    headers: cached(async () => headersOf((await resolve()).https), credentialsAgeMs),
+    ...(namespace === undefined ? {} : { namespace }),
+  };
+}
+
+function tlsOf(https: RequestOptions): KubeConnection["tls"] {
+  const { ca, cert, key, servername, rejectUnauthorized } = https;
+  return {
+    ...(ca === undefined ? {} : { ca: pem(ca) }),
+    ...(cert === undefined ? {} : { cert: pem(cert) }),
+    ...(key === undefined ? {} : { key: pem(key) }),
+    ...(servername === undefined ? {} : { servername }),
+    ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+  };
+}
+
+function headersOf(https: RequestOptions): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(https.headers ?? {}))
+    if (typeof value === "string") headers[name.toLowerCase()] = value;
+  if (typeof https.auth === "string")
+    headers["authorization"] ??= `Basic ${Buffer.from(https.auth).toString("base64")}`;
+  return headers;
+}
+
+function pem(value: unknown): string {
+  return Buffer.isBuffer(value) ? value.toString("utf8") : String(value);
 }

@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto";
 import type { Logger } from "../log.ts";
 import type { KubeClient } from "./client.ts";
-import type { KubeObject } from "./object.ts";
+import { microTime } from "./lease-record.ts";
+import type { KubeObject, Resource } from "./object.ts";
 
 export type EventFacts = {
   type: "Normal" | "Warning";
@@ -19,12 +21,130 @@ export type EventRecorder = {
   flush(): Promise<void>;
 };
 
+const eventResource: Resource = {
+  group: "events.k8s.io",
+  version: "v1",
+  kind: "Event",
+  plural: "events",
+  namespaced: true,
+};
+
+/** A repetition within this time belongs to the series of the first. */
+const seriesMs = 6 * 60_000;
+/** A series is written at most so often. */
+const seriesWriteMs = 60_000;
+/** What one object may say at once, and how often it may say one thing more. */
+const burst = 25;
+const refillMs = 30_000;
+/** Beyond this, events are dropped rather than kept. */
+const queueLimit = 1_000;
+const rememberedLimit = 4_096;
+
+type Series = { name: string; namespace: string; count: number; seenAtMs: number; writtenAtMs: number };
+
 /** Events of `events.k8s.io/v1` (verbs: create, patch). `component` is a qualified name such as `dkp.dev/operator`. */
-export function eventRecorder(_options: {
+export function eventRecorder(options: {
   client: KubeClient;
   component: string;
   instance: string;
   log: Logger;
 }): EventRecorder {
-  throw new Error("not built yet");
+  const { client, log } = options;
+  const remembered = new Map<string, Series>();
+  const budget = budgetPerObject();
+  let queued = 0;
+  let tail: Promise<void> = Promise.resolve();
+
+  const enqueue = (write: () => Promise<unknown>) => {
+    if (queued >= queueLimit) {
+      log.warn("too many events are waiting to be written, one is dropped");
+      return;
+    }
+    queued += 1;
+    tail = tail.then(write).then(
+      () => void (queued -= 1),
+      (error: unknown) => {
+        queued -= 1;
+        log.warn({ err: error }, "an event was not written");
+      },
+    );
+  };
+  const begin = (object: KubeObject, facts: EventFacts, identity: string, nowMs: number) => {
+    const event = eventOf(object, facts, options);
+    const { name, namespace = "default" } = event.metadata;
+    keep(remembered, identity, { name, namespace, count: 1, seenAtMs: nowMs, writtenAtMs: nowMs });
+    enqueue(() => client.create(eventResource, event, { timeoutMs: 10_000 }));
+  };
+  const goOn = (series: Series, nowMs: number) => {
+    series.count += 1;
+    series.seenAtMs = nowMs;
+    if (series.count > 2 && nowMs - series.writtenAtMs < seriesWriteMs) return;
+    series.writtenAtMs = nowMs;
+    const patch = { series: { count: series.count, lastObservedTime: microTime(Date.now()) } };
+    const { name, namespace } = series;
+    enqueue(() => client.mergePatch(eventResource, { namespace, name }, patch, { timeoutMs: 10_000 }));
+  };
+  return {
+    record(object, facts) {
+      const nowMs = performance.now();
+      const { uid = "", name } = object.metadata;
+      const identity = [uid, name, facts.type, facts.reason, facts.action, facts.message].join("\u0000");
+      const series = remembered.get(identity);
+      if (series !== undefined && nowMs - series.seenAtMs < seriesMs) goOn(series, nowMs);
+      else if (budget.take(`${uid}/${name}`, nowMs)) begin(object, facts, identity, nowMs);
+    },
+    flush: () => tail,
+  };
+}
+
+function eventOf(
+  object: KubeObject,
+  facts: EventFacts,
+  from: { component: string; instance: string },
+): KubeObject {
+  const { metadata } = object;
+  const namespace = metadata.namespace ?? "default";
+  const suffix = randomBytes(8).toString("hex");
+  return {
+    apiVersion: "events.k8s.io/v1",
+    kind: "Event",
+    metadata: { namespace, name: `${metadata.name.slice(0, 200)}.${suffix}` },
+    eventTime: microTime(Date.now()),
+    type: facts.type,
+    reason: facts.reason,
+    action: facts.action ?? "Reconcile",
+    note: facts.message.slice(0, 1_024),
+    regarding: {
+      apiVersion: object.apiVersion,
+      kind: object.kind,
+      namespace: metadata.namespace,
+      name: metadata.name,
+      uid: metadata.uid,
+      resourceVersion: metadata.resourceVersion,
+    },
+    reportingController: from.component,
+    reportingInstance: from.instance.slice(0, 128),
+  };
+}
+
+/** A bucket of `burst` events for each object, which fills by one every `refillMs`. */
+function budgetPerObject() {
+  const buckets = new Map<string, { left: number; atMs: number }>();
+  return {
+    take(object: string, nowMs: number): boolean {
+      const bucket = buckets.get(object) ?? { left: burst, atMs: nowMs };
+      const left = Math.min(burst, bucket.left + (nowMs - bucket.atMs) / refillMs);
+      keep(buckets, object, { left: left < 1 ? left : left - 1, atMs: nowMs });
+      return left >= 1;
+    },
+  };
+}
+
+/** Remembers under `key` and forgets what was remembered longest ago beyond the limit. */
+function keep<V>(remembered: Map<string, V>, key: string, value: V): void {
+  remembered.delete(key);
+  remembered.set(key, value);
+  if (remembered.size <= rememberedLimit) return;
+  const [oldest] = remembered.keys();
+  if (oldest !== undefined) remembered.delete(oldest);
 }

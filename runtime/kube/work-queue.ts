@@ -1,3 +1,5 @@
+import { backoffMs } from "./backoff.ts";
+
 /** Nothing: done until added again. `requeueAfterMs`: looked at again after so long, unless it was looked at before. */
 export type ReconcileResult = { requeueAfterMs?: number } | void;
 
@@ -43,6 +45,128 @@ export type WorkQueue = {
 };
 
 /** A queue whose workers start at once. */
-export function workQueue(_options: WorkQueueOptions): WorkQueue {
-  throw new Error("not built yet");
+export function workQueue(options: WorkQueueOptions): WorkQueue {
+  const { workers, metrics } = options;
+  const stopping = new AbortController();
+  /** Waiting keys in order, with the moment they were added: a Map keeps the order of insertion. */
+  const waiting = new Map<string, number>();
+  const running = new Map<string, { startedAtMs: number; again: boolean }>();
+  const failures = new Map<string, number>();
+  let draining: PromiseWithResolvers<void> | undefined;
+  let pumpPlanned = false;
+
+  metrics?.unfinished(() =>
+    [...running.values()].map((work) => (performance.now() - work.startedAtMs) / 1_000),
+  );
+
+  const add = (key: string) => {
+    if (draining !== undefined || waiting.has(key)) return;
+    metrics?.added();
+    const work = running.get(key);
+    if (work === undefined) waiting.set(key, performance.now());
+    else work.again = true;
+    planPump();
+  };
+  const later = timetable(add);
+  // Not at once: a burst of events about one key, which comes in one piece, is worked on once.
+  const planPump = () => {
+    if (!pumpPlanned) setImmediate(pump);
+    pumpPlanned = true;
+  };
+  const pump = () => {
+    pumpPlanned = false;
+    for (const [key, addedAtMs] of waiting) {
+      if (running.size >= workers) break;
+      waiting.delete(key);
+      void work(key, addedAtMs);
+    }
+    metrics?.depth(waiting.size);
+  };
+  const work = async (key: string, addedAtMs: number) => {
+    const state = { startedAtMs: performance.now(), again: false };
+    running.set(key, state);
+    metrics?.started((state.startedAtMs - addedAtMs) / 1_000);
+    // This look serves whatever was planned for later.
+    later.cancel(key);
+    const outcome = await attempt(() => options.reconcile(key, stopping.signal));
+    running.delete(key);
+    metrics?.finished(outcome.result, (performance.now() - state.startedAtMs) / 1_000);
+    if (draining === undefined) {
+      if (state.again) waiting.set(key, performance.now());
+      planPump();
+      settle(key, outcome);
+    } else if (running.size === 0) draining.resolve();
+  };
+  const settle = (key: string, outcome: Outcome) => {
+    if (outcome.result !== "error") {
+      failures.delete(key);
+      if (outcome.result === "requeue_after") later.plan(key, outcome.requeueAfterMs);
+      return;
+    }
+    const count = (failures.get(key) ?? 0) + 1;
+    failures.set(key, count);
+    const retryInMs = backoffMs(count - 1, options.baseDelayMs ?? 200, options.maxDelayMs ?? 30_000);
+    metrics?.retried();
+    later.plan(key, retryInMs);
+    options.onError({ key, error: outcome.error, failures: count, retryInMs });
+  };
+  const drain = async () => {
+    draining ??= Promise.withResolvers<void>();
+    later.clear();
+    waiting.clear();
+    if (running.size === 0) draining.resolve();
+    await draining.promise;
+  };
+  return {
+    add,
+    addAfter: (key, delayMs) => (draining === undefined ? later.plan(key, delayMs) : undefined),
+    depth: () => waiting.size,
+    running: () => running.size,
+    drain,
+    async stop() {
+      stopping.abort();
+      await drain();
+    },
+  };
+}
+
+type Outcome =
+  | { result: "success" }
+  | { result: "requeue_after"; requeueAfterMs: number }
+  | { result: "error"; error: unknown };
+
+async function attempt(reconcile: () => Promise<ReconcileResult>): Promise<Outcome> {
+  try {
+    const requeueAfterMs = (await reconcile())?.requeueAfterMs;
+    return requeueAfterMs === undefined ? { result: "success" } : { result: "requeue_after", requeueAfterMs };
+  } catch (error) {
+    return { result: "error", error };
+  }
+}
+
+/** One timer a key at most: of two plans the earlier stands. */
+function timetable(due: (key: string) => void) {
+  const timers = new Map<string, { dueAtMs: number; timer: NodeJS.Timeout }>();
+  const cancel = (key: string) => {
+    clearTimeout(timers.get(key)?.timer);
+    timers.delete(key);
+  };
+  return {
+    cancel,
+    plan(key: string, delayMs: number) {
+      const dueAtMs = performance.now() + delayMs;
+      const planned = timers.get(key);
+      if (planned !== undefined && planned.dueAtMs <= dueAtMs) return;
+      cancel(key);
+      const fire = () => {
+        timers.delete(key);
+        due(key);
+      };
+      timers.set(key, { dueAtMs, timer: setTimeout(fire, delayMs) });
+    },
+    clear() {
+      for (const { timer } of timers.values()) clearTimeout(timer);
+      timers.clear();
+    },
+  };
 }
