@@ -1,0 +1,215 @@
+import { z } from "zod";
+
+/** Where a secret comes from: the variable itself, or a mounted file that is read again when it changes. */
+export type Secret = { value: string } | { file: string };
+
+const seconds = (fallback: number) => z.coerce.number().int().positive().max(86_400).default(fallback);
+const snowflake = z.string().regex(/^\d{17,20}$/, "must be a Discord id: 17 to 20 digits");
+const address = z
+  .string()
+  .regex(/^(\[?[\w.:*-]*\]?)?:\d{1,5}$/, 'must be "host:port" or ":port"')
+  .default(":8080");
+
+const databaseVariables = {
+  ENVIRONMENT: z.enum(["production", "staging", "development"]).default("production"),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, "must begin with postgresql://")
+    .optional(),
+  DATABASE_HOST: z.string().optional(),
+  DATABASE_PORT: z.coerce.number().int().min(1).max(65_535).default(5432),
+  DATABASE_NAME: z.string().optional(),
+  DATABASE_USER: z.string().optional(),
+  DATABASE_USER_FILE: z.string().optional(),
+  DATABASE_PASSWORD: z.string().optional(),
+  DATABASE_PASSWORD_FILE: z.string().optional(),
+  DATABASE_SSL_MODE: z.enum(["verify-full", "verify-ca", "require", "disable"]).default("verify-full"),
+  DATABASE_CA_FILE: z.string().optional(),
+  DATABASE_POOL_MIN: z.coerce.number().int().min(0).max(100).default(5),
+  DATABASE_POOL_MAX: z.coerce.number().int().min(2).max(100).default(20),
+  DATABASE_COMMAND_TIMEOUT: seconds(60),
+  DATABASE_RUNTIME_ROLE: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain PostgreSQL role name")
+    .optional(),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
+  LOG_FORMAT: z.enum(["json", "text"]).default("json"),
+};
+
+const botVariables = {
+  ...databaseVariables,
+  BOT_MODE: z
+    .literal("standalone", {
+      error: 'must be "standalone" (gateway and worker modes are not part of this version)',
+    })
+    .default("standalone"),
+  DISCORD_TOKEN: z.string().optional(),
+  DISCORD_BOT_TOKEN: z.string().optional(),
+  DISCORD_TOKEN_FILE: z.string().optional(),
+  DISCORD_APPLICATION_ID: snowflake.optional(),
+  DISCORD_GUILD_ID: snowflake,
+  DISCORD_API_URL: z.url({ protocol: /^https?$/ }).default("https://discord.com/api"),
+  METRICS_ADDRESS: address,
+  POD_NAME: z.string().optional(),
+  POD_NAMESPACE: z.string().optional(),
+  LEASE_NAME: z.string().optional(),
+  REPORT_NAME: z.string().optional(),
+  LEASE_DURATION: seconds(15),
+  LEASE_RENEW_DEADLINE: seconds(10),
+  LEASE_RETRY_PERIOD: seconds(2),
+  CONFIG_FILE: z.string().optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
+  SERVICE_ACCOUNT_DIR: z.string().default("/var/run/secrets/kubernetes.io/serviceaccount"),
+};
+
+type DatabaseVariables = z.output<z.ZodObject<typeof databaseVariables>>;
+type BotVariables = z.output<z.ZodObject<typeof botVariables>>;
+type Fault = (path: string, message: string) => void;
+
+/** What `db migrate` and `doctor` need besides what a running bot needs. */
+export const databaseEnvironment = z.object(databaseVariables).superRefine((variables, context) => {
+  databaseFaults(variables, faultsOf(context));
+});
+
+/** Every variable that a running bot reads; the names in `config/dev/.env.example` are these. */
+export const botEnvironment = z.object(botVariables).superRefine((variables, context) => {
+  const fault = faultsOf(context);
+  databaseFaults(variables, fault);
+  if (tokenOf(variables) === undefined) {
+    fault("DISCORD_TOKEN", "is missing: set DISCORD_TOKEN, or DISCORD_TOKEN_FILE to a file that holds it");
+  }
+  if ((variables.LEASE_NAME === undefined) !== (variables.REPORT_NAME === undefined)) {
+    fault("LEASE_NAME", "and REPORT_NAME belong together: set both (Kubernetes) or neither (standalone)");
+  }
+  if (variables.LEASE_RENEW_DEADLINE >= variables.LEASE_DURATION) {
+    fault("LEASE_RENEW_DEADLINE", "must be shorter than LEASE_DURATION");
+  }
+  if (variables.LEASE_RETRY_PERIOD >= variables.LEASE_RENEW_DEADLINE) {
+    fault("LEASE_RETRY_PERIOD", "must be shorter than LEASE_RENEW_DEADLINE");
+  }
+});
+
+function faultsOf(context: z.RefinementCtx): Fault {
+  return (path, message) => context.addIssue({ code: "custom", path: [path], message });
+}
+
+function databaseFaults(variables: DatabaseVariables, fault: Fault): void {
+  if (variables.DATABASE_URL === undefined) {
+    const missing = [
+      variables.DATABASE_HOST === undefined && "DATABASE_HOST",
+      variables.DATABASE_NAME === undefined && "DATABASE_NAME",
+      secret(variables.DATABASE_USER, variables.DATABASE_USER_FILE) === undefined && "DATABASE_USER",
+    ].filter((name) => name !== false);
+    if (missing.length > 0) {
+      fault("DATABASE_URL", `is missing: set it, or set ${missing.join(", ")}`);
+    }
+  }
+  if (variables.DATABASE_SSL_MODE === "disable" && variables.ENVIRONMENT !== "development") {
+    fault("DATABASE_SSL_MODE", '"disable" is allowed with ENVIRONMENT=development only');
+  }
+  if (variables.DATABASE_POOL_MIN > variables.DATABASE_POOL_MAX) {
+    fault("DATABASE_POOL_MIN", "must not exceed DATABASE_POOL_MAX");
+  }
+}
+
+function secret(value: string | undefined, file: string | undefined): Secret | undefined {
+  if (file !== undefined) {
+    return { file };
+  }
+  return value === undefined ? undefined : { value };
+}
+
+function tokenOf(variables: BotVariables): Secret | undefined {
+  return secret(variables.DISCORD_TOKEN ?? variables.DISCORD_BOT_TOKEN, variables.DISCORD_TOKEN_FILE);
+}
+
+/** Where and how to reach PostgreSQL. */
+export type DatabaseSettings = {
+  /** Connection string; everything else of the address is ignored when it is there. */
+  url: string | undefined;
+  host: string;
+  port: number;
+  name: string;
+  user: Secret | undefined;
+  password: Secret | undefined;
+  tls: { mode: "verify-full" | "verify-ca" | "require" | "disable"; caFile: string | undefined };
+  poolMin: number;
+  poolMax: number;
+  commandTimeoutMs: number;
+  /** The role that migrations grant what a bot needs. */
+  runtimeRole: string | undefined;
+};
+
+export type LogSettings = { level: BotVariables["LOG_LEVEL"]; format: "json" | "text" };
+
+export type BotSettings = {
+  environment: BotVariables["ENVIRONMENT"];
+  discord: { token: Secret; applicationId: string | undefined; guildId: string; apiUrl: string };
+  database: DatabaseSettings;
+  log: LogSettings;
+  metricsAddress: string;
+  podName: string | undefined;
+  podNamespace: string | undefined;
+  /** Absent: leadership is an advisory lock in PostgreSQL and nothing is reported to Kubernetes. */
+  lease:
+    | {
+        name: string;
+        reportName: string;
+        durationMs: number;
+        renewDeadlineMs: number;
+        retryPeriodMs: number;
+      }
+    | undefined;
+  configFile: string | undefined;
+  otlpEndpoint: string | undefined;
+  serviceAccountDir: string;
+};
+
+/** What the database's variables mean. */
+export function databaseSettings(variables: z.output<typeof databaseEnvironment>): DatabaseSettings {
+  return {
+    url: variables.DATABASE_URL,
+    host: variables.DATABASE_HOST ?? "",
+    port: variables.DATABASE_PORT,
+    name: variables.DATABASE_NAME ?? "",
+    user: secret(variables.DATABASE_USER, variables.DATABASE_USER_FILE),
+    password: secret(variables.DATABASE_PASSWORD, variables.DATABASE_PASSWORD_FILE),
+    tls: { mode: variables.DATABASE_SSL_MODE, caFile: variables.DATABASE_CA_FILE },
+    poolMin: variables.DATABASE_POOL_MIN,
+    poolMax: variables.DATABASE_POOL_MAX,
+    commandTimeoutMs: variables.DATABASE_COMMAND_TIMEOUT * 1000,
+    runtimeRole: variables.DATABASE_RUNTIME_ROLE,
+  };
+}
+
+/** What a running bot's variables mean. */
+export function botSettings(variables: z.output<typeof botEnvironment>): BotSettings {
+  const { LEASE_NAME: name, REPORT_NAME: reportName } = variables;
+  return {
+    environment: variables.ENVIRONMENT,
+    discord: {
+      token: tokenOf(variables) ?? { value: "" },
+      applicationId: variables.DISCORD_APPLICATION_ID,
+      guildId: variables.DISCORD_GUILD_ID,
+      apiUrl: variables.DISCORD_API_URL,
+    },
+    database: databaseSettings(variables),
+    log: { level: variables.LOG_LEVEL, format: variables.LOG_FORMAT },
+    metricsAddress: variables.METRICS_ADDRESS,
+    podName: variables.POD_NAME,
+    podNamespace: variables.POD_NAMESPACE,
+    lease:
+      name === undefined || reportName === undefined
+        ? undefined
+        : {
+            name,
+            reportName,
+            durationMs: variables.LEASE_DURATION * 1000,
+            renewDeadlineMs: variables.LEASE_RENEW_DEADLINE * 1000,
+            retryPeriodMs: variables.LEASE_RETRY_PERIOD * 1000,
+          },
+    configFile: variables.CONFIG_FILE,
+    otlpEndpoint: variables.OTEL_EXPORTER_OTLP_ENDPOINT,
+    serviceAccountDir: variables.SERVICE_ACCOUNT_DIR,
+  };
+}

@@ -1,0 +1,39 @@
+import type { APIApplicationCommandOptionChoice } from "discord.js";
+import type { Auction } from "../../ledger/state.ts";
+import type { Surroundings } from "../command.ts";
+import type { AutocompleteInvocation } from "../interaction.ts";
+import { pointsText } from "../points.ts";
+import { plain } from "../text.ts";
+import { choiceCount, choiceLimit } from "./options.ts";
+
+type Choices = Promise<APIApplicationCommandOptionChoice[]>;
+
+/** The guild's pools whose names contain what was typed. */
+export async function poolChoices({ focused }: AutocompleteInvocation, { ledger }: Surroundings): Choices {
+  return ledger
+    .state()
+    .rules.pools.filter(({ name }) => name.includes(focused.value.toLowerCase().trim()))
+    .slice(0, choiceCount)
+    .map(({ name }) => ({ name, value: name }));
+}
+
+/** The open auctions, those that end first on top; an option for a pool offers pools instead. */
+export async function auctionChoices({ focused }: AutocompleteInvocation, { ledger }: Surroundings): Choices {
+  const view = ledger.view();
+  const typed = focused.value.toLowerCase().trim();
+  return openAuctions(view.state.auctions.entries())
+    .map((auction) => {
+      const { leader } = auction;
+      const amount = pointsText(view.state.rules, auction.pool, leader?.amount ?? auction.minimumBid);
+      const standing = leader === undefined ? `from ${amount}` : `at ${amount}`;
+      const item = plain(view.item(auction.id) ?? auction.id, 70);
+      return { name: plain(`${item} (${auction.id}, ${standing})`, choiceLimit), value: auction.id };
+    })
+    .filter(({ name }) => name.toLowerCase().includes(typed))
+    .slice(0, choiceCount);
+}
+
+/** Open auctions, those that end first on top. */
+export function openAuctions(entries: Iterable<readonly [string, Auction]>): Auction[] {
+  return [...entries].map(([, auction]) => auction).sort((a, b) => a.endsAtMs - b.endsAtMs);
+}

@@ -1,0 +1,314 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  Client,
+  DiscordAPIError,
+  GatewayCloseCodes,
+  GatewayDispatchEvents,
+  GatewayIntentBits,
+  Options,
+  type APIInteraction,
+  type REST,
+} from "discord.js";
+import type { Logger } from "../../runtime/log.ts";
+import { emptiedCaches, stripped } from "./caches.ts";
+import type { IdentifyGate } from "./identify.ts";
+
+/** How the bot stands with Discord; the names are those of the report. */
+export type SessionState =
+  | "Connected"
+  | "Connecting"
+  | "TokenInvalid"
+  | "IntentsRefused"
+  | "NotInGuild"
+  | "IdentifyBudget"
+  | "Unreachable";
+
+export type SessionStatus = { state: SessionState; message: string };
+
+/** The bot token as it is now; `changed` resolves when it becomes another one. */
+export type TokenSource = {
+  read(): Promise<string>;
+  changed(from: string, signal: AbortSignal): Promise<void>;
+};
+
+export type DiscordSession = {
+  status(): SessionStatus;
+  /** The REST client with the token in use; undefined while there is no usable token. */
+  rest(): REST | undefined;
+  applicationId(): string | undefined;
+  /** Resolves when the session is closed. */
+  stop(): Promise<void>;
+};
+
+export type SessionOptions = {
+  guildId: string;
+  apiUrl: string;
+  token: TokenSource;
+  identify: IdentifyGate;
+  onInteraction(payload: APIInteraction): void;
+  onStatus(status: SessionStatus): void;
+  log: Logger;
+};
+
+/** Why a session ended for good, and how long to wait before Discord is asked again. */
+type Ending = SessionStatus & { retryAfterMs: number; reset: boolean };
+
+/**
+ * A token that Discord refused stays refused until somebody changes it, and every try counts against the 10,000 invalid
+ * requests in ten minutes that an address has: try at once when the token changes, otherwise every quarter of an hour.
+ */
+const refusedRetryMs = 15 * 60_000;
+
+/**
+ * Holds a gateway session and keeps holding one. Never throws and never ends the process: what Discord refuses becomes a
+ * state that is reported, and is tried again slowly or when the token changes.
+ */
+export function discordSession(options: SessionOptions): DiscordSession {
+  const stopping = new AbortController();
+  let current: Client | undefined;
+  let applicationId: string | undefined;
+  let status: SessionStatus = { state: "Connecting", message: "The session with Discord is being opened." };
+
+  function report(next: SessionStatus): void {
+    if (next.state === status.state && next.message === status.message) {
+      return;
+    }
+    status = next;
+    const level = next.state === "Connected" || next.state === "Connecting" ? "info" : "warn";
+    options.log[level]({ state: next.state }, next.message);
+    options.onStatus(next);
+  }
+
+  async function once(failures: number): Promise<Ending> {
+    const token = await options.token.read();
+    const client = newClient(options);
+    current = client;
+    const ended = new AbortController();
+    const signal = AbortSignal.any([stopping.signal, ended.signal]);
+    try {
+      return await Promise.race([
+        lived(client, token, options, report, (id) => (applicationId = id), signal),
+        changedToken(options.token, token, signal),
+        stopped(stopping.signal),
+      ]);
+    } catch (error) {
+      return verdict(error, failures);
+    } finally {
+      ended.abort();
+      current = undefined;
+      await Promise.race([client.destroy().catch(() => undefined), sleep(2000)]);
+    }
+  }
+
+  async function hold(): Promise<void> {
+    let failures = 0;
+    while (!stopping.signal.aborted) {
+      const ending = await once(failures).catch((error: unknown) => unreadable(error));
+      if (stopping.signal.aborted) {
+        return;
+      }
+      report({ state: ending.state, message: ending.message });
+      failures = ending.reset ? 0 : failures + 1;
+      await pause(options.token, ending.retryAfterMs, stopping.signal);
+    }
+  }
+
+  const held = hold();
+  return {
+    status: () => status,
+    rest: () => (current === undefined || isFault(status.state) ? undefined : current.rest),
+    applicationId: () => applicationId,
+    async stop() {
+      stopping.abort();
+      await held;
+    },
+  };
+}
+
+function isFault(state: SessionState): boolean {
+  return state === "TokenInvalid" || state === "IntentsRefused";
+}
+
+function newClient(options: SessionOptions): Client {
+  const client = new Client({
+    intents: GatewayIntentBits.Guilds,
+    makeCache: Options.cacheWithLimits(emptiedCaches),
+    sweepers: {},
+    rest: { api: options.apiUrl.replace(/\/+$/, ""), handlerSweepInterval: 300_000, retries: 3 },
+    ws: {
+      large_threshold: 50,
+      version: 10,
+      buildIdentifyThrottler: async (manager) => ({
+        waitForIdentify: (_shard, signal) =>
+          options.identify.wait(() => manager.fetchGatewayInformation(true), signal),
+      }),
+    },
+  });
+  client.on("error", (error) => options.log.warn({ err: error }, "discord client error"));
+  client.on("debug", (line) => options.log.trace({ line }, "discord.js"));
+  return client;
+}
+
+/** Resolves only with the end of a session that Discord will not let be resumed; network trouble is mended inside. */
+async function lived(
+  client: Client,
+  token: string,
+  options: SessionOptions,
+  report: (status: SessionStatus) => void,
+  onApplication: (id: string) => void,
+  signal: AbortSignal,
+): Promise<Ending> {
+  const fatal = new Promise<Ending>((resolve) => {
+    client.on("shardDisconnect", ({ code }) => resolve(closed(code)));
+  });
+  client.on("shardError", (error) => options.log.debug({ err: error }, "gateway connection error"));
+  client.on("shardReconnecting", () => {
+    if (!signal.aborted) {
+      report({
+        state: "Connecting",
+        message: "The connection to Discord was lost and is being opened again.",
+      });
+    }
+  });
+  const inGuild = () => report({ state: "Connected", message: "Connected to Discord." });
+  const notInGuild = () =>
+    report({
+      state: "NotInGuild",
+      message: `The bot is not a member of guild ${options.guildId}: invite it with the scopes bot and applications.commands.`,
+    });
+  let present = false;
+  client.on("shardResume", () => (present ? inGuild() : notInGuild()));
+  client.on("raw", (packet: GatewayPacket) => {
+    switch (packet.t) {
+      case GatewayDispatchEvents.InteractionCreate:
+        options.onInteraction(packet.d as APIInteraction);
+        packet.t = "INTERACTION_TAKEN"; // Taken as it is: discord.js need not build objects and caches from it.
+        break;
+      case GatewayDispatchEvents.Ready: {
+        const ready = packet.d as { application: { id: string }; guilds: { id: string }[] };
+        onApplication(ready.application.id);
+        present = ready.guilds.some(({ id }) => id === options.guildId);
+        present ? inGuild() : notInGuild();
+        break;
+      }
+      case GatewayDispatchEvents.GuildCreate:
+      case GatewayDispatchEvents.GuildUpdate:
+        if ((packet.d as { id: string }).id === options.guildId && !present) {
+          present = true;
+          inGuild();
+        }
+        stripped(packet.d as Record<string, unknown>);
+        break;
+      case GatewayDispatchEvents.GuildDelete: {
+        const { id, unavailable } = packet.d as { id: string; unavailable?: boolean };
+        if (id === options.guildId && unavailable !== true) {
+          present = false;
+          notInGuild();
+        }
+        break;
+      }
+      default:
+    }
+  });
+  await Promise.race([client.login(token), fatal]);
+  return fatal;
+}
+
+type GatewayPacket = { t: string; d: unknown };
+
+async function changedToken(source: TokenSource, token: string, signal: AbortSignal): Promise<Ending> {
+  await source.changed(token, signal);
+  return {
+    state: "Connecting",
+    message: "The token changed: the session is opened again with the new one.",
+    retryAfterMs: 0,
+    reset: true,
+  };
+}
+
+function stopped(signal: AbortSignal): Promise<Ending> {
+  return new Promise((resolve) => {
+    signal.addEventListener(
+      "abort",
+      () =>
+        resolve({
+          state: "Connecting",
+          message: "The session is being closed.",
+          retryAfterMs: 0,
+          reset: true,
+        }),
+      { once: true },
+    );
+  });
+}
+
+/** What a close code of the gateway means; only codes after which discord.js gives up get here. */
+function closed(code: number): Ending {
+  switch (code) {
+    case GatewayCloseCodes.AuthenticationFailed:
+      return refusedToken();
+    case GatewayCloseCodes.DisallowedIntents:
+    case GatewayCloseCodes.InvalidIntents:
+      return {
+        state: "IntentsRefused",
+        message: `Discord refused the intent Guilds (close code ${code}): check the application in the developer portal.`,
+        retryAfterMs: refusedRetryMs,
+        reset: true,
+      };
+    default:
+      return {
+        state: "Unreachable",
+        message: `Discord closed the session for good (close code ${code}).`,
+        retryAfterMs: refusedRetryMs,
+        reset: true,
+      };
+  }
+}
+
+function refusedToken(): Ending {
+  return {
+    state: "TokenInvalid",
+    message: "Discord refused the bot token: put a valid one into the Secret (or DISCORD_TOKEN).",
+    retryAfterMs: refusedRetryMs,
+    reset: true,
+  };
+}
+
+function verdict(error: unknown, failures: number): Ending {
+  const text = error instanceof Error ? error.message : String(error);
+  const unauthorised = error instanceof DiscordAPIError && error.status === 401;
+  if (unauthorised || text === "Authentication failed" || /invalid token/i.test(text)) {
+    return refusedToken();
+  }
+  if (text === "Used disallowed intents" || text === "Used invalid intents") {
+    return closed(GatewayCloseCodes.DisallowedIntents);
+  }
+  return {
+    state: "Unreachable",
+    message: `Discord could not be reached: ${text}`,
+    retryAfterMs: Math.min(60_000, 1000 * 2 ** failures),
+    reset: false,
+  };
+}
+
+function unreadable(error: unknown): Ending {
+  const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+  return {
+    state: "TokenInvalid",
+    message: `The bot token could not be read${code}: check the Secret and DISCORD_TOKEN_FILE.`,
+    retryAfterMs: 5000,
+    reset: true,
+  };
+}
+
+/** Waits, but no longer than until the token is another one. */
+async function pause(source: TokenSource, waitMs: number, stop: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const signal = AbortSignal.any([stop, over.signal]);
+  const token = await source.read().catch(() => "");
+  await Promise.race([
+    sleep(waitMs, undefined, { signal }).catch(() => undefined),
+    source.changed(token, signal).catch(() => undefined),
+  ]);
+  over.abort();
+}
