@@ -40,9 +40,10 @@ export async function healthServer(options: HealthServerOptions): Promise<Health
   return {
     port: (server.address() as AddressInfo).port,
     async close() {
+      const closed = once(server, "close");
       server.close();
       server.closeAllConnections();
-      if (server.listening) await once(server, "close");
+      await closed;
     },
   };
 }

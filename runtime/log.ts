@@ -74,5 +74,5 @@ function readable(line: string): string {
   const clock = String(time).slice(11, 23);
   const rest = Object.entries(facts).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
   const stack = typeof err === "object" && err !== null ? `\n${JSON.stringify(err, undefined, 2)}` : "";
-  return `${[clock, String(level).toUpperCase().padEnd(5), String(msg ?? ""), ...rest].join(" ")}${stack}\n`;
+  return `${[clock, String(level).toUpperCase().padEnd(5), typeof msg === "string" ? msg : "", ...rest].join(" ")}${stack}\n`;
 }
