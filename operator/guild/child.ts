@@ -67,8 +67,12 @@ function ownerReference(guild: DkpGuild) {
   };
 }
 
-/** Whether a live object is this guild's: made by the operator for the same name and the same Discord guild. */
+/**
+ * Whether a live object is this guild's: owned by it, or made by the operator for the same name and the same Discord guild. A database that
+ * was kept is taken up again by the latter.
+ */
 export function belongsTo(guild: DkpGuild, live: KubeObject): boolean {
+  if (live.metadata.ownerReferences?.some(({ uid }) => uid === guild.metadata.uid) === true) return true;
   const labels = live.metadata.labels ?? {};
   return (
     labels[managedByLabel] === operatorName &&

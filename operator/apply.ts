@@ -1,0 +1,82 @@
+import type { DkpGuild } from "../crds/dkp-guild.ts";
+import type { KubeClient } from "../runtime/kube/client.ts";
+import { isKubeError } from "../runtime/kube/error.ts";
+import type { KubeObject } from "../runtime/kube/object.ts";
+import { type Child, appliedAnnotation, belongsTo, childKey } from "./guild/child.ts";
+import { covers } from "./guild/covers.ts";
+
+/** What became of one child. */
+export type Applied =
+  | { outcome: "unchanged" | "created" | "updated" | "reverted"; child: Child; live: KubeObject }
+  | { outcome: "taken"; child: Child }
+  | { outcome: "refused"; child: Child; error: unknown };
+
+/** Binding needs its Role, and pods and Jobs need everything else. */
+const last = new Set(["RoleBinding", "Job", "Deployment"]);
+
+/**
+ * Makes the children what they ought to be, those that do not depend on one another side by side. Sends nothing for a child that is
+ * already right, and never touches an object that is not the guild's.
+ */
+export async function applyChildren(
+  client: KubeClient,
+  guild: DkpGuild,
+  children: Child[],
+  live: ReadonlyMap<string, KubeObject>,
+): Promise<Applied[]> {
+  const wave = (wanted: Child[]) =>
+    Promise.all(wanted.map((child) => applyChild(client, guild, child, live.get(childKey(child.object)))));
+  const first = await wave(children.filter(({ resource }) => !last.has(resource.kind)));
+  if (first.some(({ outcome }) => outcome === "taken" || outcome === "refused")) return first;
+  return [...first, ...(await wave(children.filter(({ resource }) => last.has(resource.kind))))];
+}
+
+async function applyChild(
+  client: KubeClient,
+  guild: DkpGuild,
+  child: Child,
+  known: KubeObject | undefined,
+): Promise<Applied> {
+  try {
+    if (child.upkeep === "once") return await makeOnce(client, guild, child, known);
+    // Applying would merge into whatever bears the name, so what is not known is looked for first.
+    const live = known ?? (await client.get(child.resource, child.object.metadata));
+    if (live !== undefined && !belongsTo(guild, live)) return { outcome: "taken", child };
+    if (live !== undefined && covers(live, child.object)) return { outcome: "unchanged", child, live };
+    return { outcome: outcomeOf(child, live), child, live: await client.apply(child.resource, child.object) };
+  } catch (error) {
+    return { outcome: "refused", child, error };
+  }
+}
+
+async function makeOnce(
+  client: KubeClient,
+  guild: DkpGuild,
+  child: Child,
+  known: KubeObject | undefined,
+): Promise<Applied> {
+  if (known !== undefined) return { outcome: "unchanged", child, live: known };
+  try {
+    return { outcome: "created", child, live: await client.create(child.resource, child.object) };
+  } catch (error) {
+    if (!isKubeError(error, 409)) throw error;
+  }
+  const live = await client.get(child.resource, child.object.metadata);
+  if (live === undefined) throw new Error(`${childKey(child.object)} is just being deleted`);
+  if (!belongsTo(guild, live)) return { outcome: "taken", child };
+  if (isWhole(live)) return { outcome: "unchanged", child, live };
+  return { outcome: "reverted", child, live: await client.apply(child.resource, child.object) };
+}
+
+/** A credential of which somebody removed a part is of no use to anyone. */
+function isWhole(live: KubeObject): boolean {
+  if (live.kind !== "Secret") return true;
+  const data = (live["data"] ?? {}) as Record<string, string>;
+  return ["username", "password"].every((key) => data[key] !== undefined && data[key] !== "");
+}
+
+function outcomeOf(child: Child, live: KubeObject | undefined): "created" | "updated" | "reverted" {
+  if (live === undefined) return "created";
+  const intent = (object: KubeObject) => object.metadata.annotations?.[appliedAnnotation];
+  return intent(live) === intent(child.object) ? "reverted" : "updated";
+}

@@ -1,0 +1,49 @@
+import { z } from "zod";
+
+const url = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
+const seconds = (fallback: number) =>
+  z.coerce.number("must be a number of seconds").min(1).max(600).default(fallback);
+const address = z.string().regex(/^([^:]*|\[.*\]):\d{1,5}$/, "must be an address such as :8080");
+
+/** Every environment variable of the operator. */
+export const environmentSchema = z
+  .object({
+    BOT_IMAGE: z.string().min(1),
+    /** The same as BOT_IMAGE when unset. */
+    BOT_IMAGE_CANARY: z.string().min(1).optional(),
+    POSTGRES_IMAGE: z.string().min(1).default("ghcr.io/cloudnative-pg/postgresql:16.6-bookworm"),
+    DISCORD_API_URL: url.optional(),
+    OTEL_EXPORTER_OTLP_ENDPOINT: url.optional(),
+    /** Names separated by commas; all namespaces when unset. */
+    WATCH_NAMESPACES: z
+      .string()
+      .default("")
+      .transform((names) =>
+        names
+          .split(",")
+          .map((name) => name.trim())
+          .filter((name) => name !== ""),
+      ),
+    WORKERS: z.coerce.number("must be a number").int().min(1).max(256).default(16),
+    METRICS_ADDRESS: address.default(":8080"),
+    LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
+    LOG_FORMAT: z.enum(["json", "text"]).default("json"),
+    POD_NAME: z.string().min(1),
+    POD_NAMESPACE: z.string().min(1),
+    LEASE_NAME: z.string().min(1).default("dkp-operator"),
+    LEASE_DURATION: seconds(15),
+    LEASE_RENEW_DEADLINE: seconds(10),
+    LEASE_RETRY_PERIOD: seconds(2),
+    /** Outside a cluster: a kubeconfig instead of the pod's service account. */
+    KUBECONFIG: z.string().min(1).optional(),
+    SERVICE_ACCOUNT_DIR: z.string().min(1).default("/var/run/secrets/kubernetes.io/serviceaccount"),
+    KUBERNETES_SERVICE_HOST: z.string().min(1).default("kubernetes.default.svc"),
+    KUBERNETES_SERVICE_PORT: z.string().regex(/^\d+$/, "must be a port").default("443"),
+  })
+  .refine(
+    ({ LEASE_DURATION, LEASE_RENEW_DEADLINE, LEASE_RETRY_PERIOD }) =>
+      LEASE_DURATION > LEASE_RENEW_DEADLINE && LEASE_RENEW_DEADLINE > LEASE_RETRY_PERIOD,
+    "LEASE_DURATION must be longer than LEASE_RENEW_DEADLINE, and that longer than LEASE_RETRY_PERIOD.",
+  );
+
+export type Environment = z.infer<typeof environmentSchema>;

@@ -1,0 +1,98 @@
+import type { DkpGuild } from "../crds/dkp-guild.ts";
+import type { KubeClient } from "../runtime/kube/client.ts";
+import { isKubeError } from "../runtime/kube/error.ts";
+import type { KubeObject, Resource } from "../runtime/kube/object.ts";
+import { belongsTo } from "./guild/child.ts";
+import { childNames } from "./guild/names.ts";
+import { clusters, guilds, namespaces, networkPolicies, secrets } from "./guild/resources.ts";
+import type { Transition } from "./guild/transitions.ts";
+
+export const finalizer = "dkp.dev/database";
+
+/** Holds the guild back from vanishing before its database is seen to. Bound to the uid, so that a vanished guild is not made anew. */
+export function holdBack(client: KubeClient, guild: DkpGuild): Promise<KubeObject> {
+  const { name, namespace, uid } = guild.metadata;
+  return client.apply(guilds, {
+    apiVersion: guild.apiVersion,
+    kind: guild.kind,
+    metadata: { name, namespace, uid, finalizers: [finalizer] },
+  });
+}
+
+export function isHeldBack(guild: DkpGuild): boolean {
+  return guild.metadata.finalizers?.includes(finalizer) === true;
+}
+
+/** What was done about a deleted guild's database; "waiting" until CloudNativePG has taken it down. */
+export type Farewell = { done: boolean; told: Transition };
+
+/**
+ * Does as `deletionPolicy` says. In a namespace that is itself being deleted nothing can be kept, so the guild is let go at once. Needs no
+ * memory: whenever it is interrupted, it starts again from what is there.
+ */
+export async function bidFarewell(client: KubeClient, guild: DkpGuild): Promise<Farewell> {
+  const { cluster, runtime } = childNames(guild.metadata.name);
+  const space = await client.get(namespaces, { name: guild.metadata.namespace });
+  if (space?.metadata.deletionTimestamp !== undefined) {
+    return told(
+      true,
+      "Warning",
+      "NamespaceTerminating",
+      `The namespace is being deleted, and database ${cluster} with it`,
+    );
+  }
+  if (guild.spec.deletionPolicy === "Retain") {
+    const message = `Database ${cluster} and Secret ${runtime} stay: a DkpGuild of the same name and guildId takes them up again`;
+    return told(true, "Normal", "DatabaseRetained", message);
+  }
+  if (await removeOwn(client, guild, clusters, cluster)) {
+    return told(
+      false,
+      "Normal",
+      "DeletingDatabase",
+      `Database ${cluster} is being deleted, as spec.deletionPolicy says`,
+    );
+  }
+  await removeOwn(client, guild, networkPolicies, cluster);
+  await removeOwn(client, guild, secrets, runtime);
+  return told(
+    true,
+    "Normal",
+    "DatabaseDeleted",
+    `Database ${cluster} was deleted, as spec.deletionPolicy says`,
+  );
+}
+
+function told(done: boolean, type: Transition["type"], reason: string, message: string): Farewell {
+  return { done, told: { type, reason, message } };
+}
+
+/** Lets the guild go. */
+export async function letGo(client: KubeClient, guild: DkpGuild): Promise<void> {
+  const { name, namespace, resourceVersion, uid, finalizers = [] } = guild.metadata;
+  const rest = finalizers.filter((entry) => entry !== finalizer);
+  try {
+    await client.mergePatch(
+      guilds,
+      { namespace, name },
+      { metadata: { uid, resourceVersion, finalizers: rest } },
+    );
+  } catch (error) {
+    if (!isKubeError(error, 404)) throw error;
+  }
+}
+
+/** Deletes what is the guild's; answers whether it is still there. */
+async function removeOwn(
+  client: KubeClient,
+  guild: DkpGuild,
+  resource: Resource,
+  name: string,
+): Promise<boolean> {
+  const ref = { namespace: guild.metadata.namespace, name };
+  const live = await client.get(resource, ref);
+  if (live === undefined || !belongsTo(guild, live)) return false;
+  const { uid = "", deletionTimestamp } = live.metadata;
+  if (deletionTimestamp === undefined) await client.remove(resource, ref, { uid, propagation: "Background" });
+  return true;
+}

@@ -1,0 +1,198 @@
+import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import type { Observation } from "./observation.ts";
+import { type Progress, holds } from "./progress.ts";
+
+/**
+ * What is known about one aspect. "progress": on its way; "waiting": needs something from outside and goes on by itself once that is there;
+ * "stalled": a person has to act.
+ */
+export type Finding = { level: "ok" | "progress" | "waiting" | "stalled"; reason: string; message: string };
+
+const ok = (reason: string, message: string): Finding => ({ level: "ok", reason, message });
+const underWay = (reason: string, message: string): Finding => ({ level: "progress", reason, message });
+const waiting = (reason: string, message: string): Finding => ({ level: "waiting", reason, message });
+const stalled = (reason: string, message: string): Finding => ({ level: "stalled", reason, message });
+
+/** What keeps the operator from working on this guild at all. */
+export function obstacle(guild: DkpGuild, observation: Observation): Finding | undefined {
+  if (observation.conflict !== undefined) {
+    return stalled(
+      "Conflict",
+      `guildId ${guild.spec.guildId} already belongs to DkpGuild ${observation.conflict}, which is older: delete one of the two`,
+    );
+  }
+  if (observation.taken.length > 0) {
+    return stalled(
+      "NameTaken",
+      `${observation.taken.join(", ")} exists and does not belong to this guild: rename or delete it, or rename this DkpGuild`,
+    );
+  }
+  const [refusal] = observation.refusals;
+  return refusal === undefined ? undefined : waiting("ApplyFailed", `${refusal} (tried again with backoff)`);
+}
+
+/** What is known about the database. */
+export function databaseFinding(observation: Observation, { cluster, databaseReady }: Progress): Finding {
+  if (observation.cloudNativePg === "absent") {
+    return waiting(
+      "CnpgNotInstalled",
+      "CloudNativePG is not installed in this Kubernetes cluster: install it (1.26 or later); the guild goes on by itself",
+    );
+  }
+  if (cluster === undefined) return underWay("Creating", "The database is being created");
+  const { phase, phaseReason, readyInstances = 0, instances = 0, managedRolesStatus } = cluster.status ?? {};
+  if (databaseReady)
+    return ok("DatabaseReady", `${readyInstances} of ${instances} PostgreSQL instances are ready`);
+  const refused = Object.entries(managedRolesStatus?.cannotReconcile ?? {}).map(
+    ([name, errors]) => `role ${name}: ${errors.join(", ")}`,
+  );
+  const said = [phase, phaseReason, ...refused]
+    .filter((part) => part !== undefined && part !== "")
+    .join(": ");
+  return underWay(
+    "DatabaseNotReady",
+    `Cluster ${cluster.metadata.name} is not ready (${said === "" ? "nothing reported yet" : said}); see kubectl describe cluster ${cluster.metadata.name}`,
+  );
+}
+
+/** What is known about the Secrets that spec names; undefined when all are there. */
+export function secretFinding(observation: Observation): Finding | undefined {
+  const missing = observation.secrets.find(({ state }) => state !== "present");
+  if (missing === undefined) return undefined;
+  return missing.state === "secretMissing"
+    ? waiting(
+        "SecretMissing",
+        `Secret ${missing.secret} does not exist: create it with the key ${missing.key}`,
+      )
+    : waiting(
+        "SecretMissing",
+        `Secret ${missing.secret} has no key ${missing.key}: add it, or name another key in spec.discord`,
+      );
+}
+
+/** What Discord says to the bot, where that is what keeps it from working. */
+function discordFinding(guild: DkpGuild, { report }: Progress): Finding | undefined {
+  const { tokenSecretRef } = guild.spec.discord;
+  const token = `Secret ${tokenSecretRef?.name ?? "?"}, key ${tokenSecretRef?.key ?? "?"}`;
+  const said = report?.discord.message ?? "";
+  const tail = said === "" ? "" : ` (${said})`;
+  const state = report?.discord.state ?? "Connecting";
+  switch (state) {
+    case "TokenInvalid":
+      return stalled(
+        "TokenInvalid",
+        `Discord refuses the token in ${token}: put the bot's present token there; no restart is needed${tail}`,
+      );
+    case "IntentsRefused":
+      return stalled(
+        "IntentsRefused",
+        `Discord refuses the bot's intents: allow them in the Developer Portal under Bot${tail}`,
+      );
+    case "NotInGuild":
+      return stalled(
+        "NotInGuild",
+        `The bot is not a member of guild ${guild.spec.guildId}: invite it, or correct guildId by a new DkpGuild${tail}`,
+      );
+    case "IdentifyBudget":
+      return waiting(
+        "IdentifyBudget",
+        `Discord allows no further session today; the bot waits for the next${tail}`,
+      );
+    case "Unreachable":
+      return waiting("DiscordUnreachable", `The bot cannot reach Discord and goes on trying${tail}`);
+    case "Connected":
+    case "Connecting":
+      return undefined;
+  }
+}
+
+function migrationFinding({ image, jobName, migration }: Progress): Finding | undefined {
+  if (migration === "complete") return undefined;
+  if (migration === "failed") {
+    return stalled(
+      "MigrationFailed",
+      `Job ${jobName} failed to migrate the database for ${image}: see kubectl logs job/${jobName}; it is tried again`,
+    );
+  }
+  return underWay("Migrating", `The database is being migrated for ${image}`);
+}
+
+/** What is known about the bot's pods. */
+export function botFinding(guild: DkpGuild, observation: Observation, facts: Progress): Finding {
+  const missing = secretFinding(observation);
+  if (missing !== undefined) return missing;
+  const { deployment, report } = facts;
+  if (deployment === undefined && !facts.databaseReady)
+    return underWay("WaitingForDatabase", "The bot starts once its database is ready");
+  const problem = problemOf(observation);
+  const migrating = migrationFinding(facts);
+  if (migrating !== undefined && facts.migration === "failed") return migrating;
+  if (migrating !== undefined && (facts.databaseReady || deployment === undefined)) {
+    return problem === undefined ? migrating : stalled(problem.reason, problem.message);
+  }
+  if (deployment === undefined) return underWay("Deploying", "The bot's pods are being created");
+  if (report?.database.state === "WrongLedger") {
+    return stalled(
+      "WrongLedger",
+      `The database holds another guild's ledger, so the bot refuses it: ${report.database.message}`,
+    );
+  }
+  return rolloutFinding(guild, facts, problem) ?? discordFinding(guild, facts) ?? available(guild);
+}
+
+function available(guild: DkpGuild): Finding {
+  const { replicas } = guild.spec.bot;
+  return replicas === 0
+    ? ok("ScaledToZero", "No pods are wanted")
+    : ok("BotReady", `All ${replicas} pods are ready`);
+}
+
+function problemOf({ podProblem }: Observation): { reason: string; message: string } | undefined {
+  if (podProblem === undefined) return undefined;
+  const { pod, reason, message } = podProblem;
+  return { reason, message: `Pod ${pod} does not start: ${reason}${message === "" ? "" : `: ${message}`}` };
+}
+
+function rolloutFinding(
+  guild: DkpGuild,
+  facts: Progress,
+  problem: { reason: string; message: string } | undefined,
+): Finding | undefined {
+  const { deployment } = facts;
+  const wanted = guild.spec.bot.replicas;
+  const {
+    observedGeneration = 0,
+    updatedReplicas = 0,
+    availableReplicas = 0,
+    replicas = 0,
+  } = deployment?.status ?? {};
+  const seen = observedGeneration >= (deployment?.metadata.generation ?? 0);
+  if (seen && updatedReplicas >= wanted && availableReplicas >= wanted && replicas <= wanted)
+    return undefined;
+  // What the bot knows of Discord explains pods that are not ready better than their not being ready does.
+  const discord = discordFinding(guild, facts);
+  if (discord?.level === "stalled") return discord;
+  if (problem !== undefined) return stalled(problem.reason, problem.message);
+  const progressing = deployment?.status?.conditions?.find(({ type }) => type === "Progressing");
+  if (progressing?.reason === "ProgressDeadlineExceeded") {
+    return stalled(
+      "ProgressDeadlineExceeded",
+      `The pods do not become ready in time: ${progressing.message ?? ""}; see kubectl describe deployment ${deployment?.metadata.name}`,
+    );
+  }
+  const failure = holds(deployment, "ReplicaFailure");
+  if (failure !== undefined)
+    return waiting("ReplicaFailure", `Pods cannot be created: ${failure.message ?? ""}`);
+  return underWay("Deploying", `${Math.min(availableReplicas, wanted)} of ${wanted} pods are ready`);
+}
+
+/** What is known about the slash commands. */
+export function commandsFinding(guild: DkpGuild, { report }: Progress): Finding {
+  if (guild.spec.bot.replicas === 0)
+    return ok("ScaledToZero", "No pods are wanted, so commands stay as they are");
+  if (report === undefined) return underWay("NoReport", "The bot has not reported yet");
+  const { state, count, message } = report.commands;
+  if (state === "Registered") return ok("CommandsRegistered", `${count} commands are registered`);
+  if (state === "Failed") return waiting("RegistrationFailed", `Discord refuses the commands: ${message}`);
+  return underWay("CommandsPending", message === "" ? "The commands are being registered" : message);
+}

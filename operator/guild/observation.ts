@@ -1,0 +1,24 @@
+import type { KubeObject } from "../../runtime/kube/object.ts";
+
+/** Whether a key of a Secret is there; never its value. */
+export type SecretState = { secret: string; key: string; state: "present" | "secretMissing" | "keyMissing" };
+
+/** Why a pod does not run, as its kubelet or the scheduler says it. */
+export type PodProblem = { pod: string; reason: string; message: string };
+
+/** Everything that a reconcile knows about a guild besides the guild itself. */
+export type Observation = {
+  nowMs: number;
+  /** Live children by `childKey`. Secrets are in it without their data. */
+  children: ReadonlyMap<string, KubeObject>;
+  /** `Kind name` of objects that bear a child's name and are not ours. */
+  taken: readonly string[];
+  /** The keys of Secrets that spec.discord names. */
+  secrets: readonly SecretState[];
+  cloudNativePg: "installed" | "absent";
+  podProblem?: PodProblem | undefined;
+  /** `namespace/name` of an older DkpGuild with the same guildId. */
+  conflict?: string | undefined;
+  /** What the API server refused, in its words. */
+  refusals: readonly string[];
+};

@@ -1,0 +1,127 @@
+import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import type { Condition, DkpGuildStatus, Phase } from "../../crds/status.ts";
+import {
+  type Finding,
+  botFinding,
+  commandsFinding,
+  databaseFinding,
+  obstacle,
+  secretFinding,
+} from "./findings.ts";
+import { botSelector, selectorText } from "./names.ts";
+import type { Observation } from "./observation.ts";
+import type { Progress } from "./progress.ts";
+
+type Findings = { obstacle: Finding | undefined; database: Finding; bot: Finding; commands: Finding };
+
+/**
+ * The status of a guild, as kstatus reads it: Ready says whether all is well, Reconciling that it is on its way, Stalled that a person has
+ * to act. Times of conditions that did not change are kept, so that an unchanged guild has an unchanged status.
+ */
+export function status(guild: DkpGuild, observation: Observation, facts: Progress): DkpGuildStatus {
+  const findings = {
+    obstacle: obstacle(guild, observation),
+    database: databaseFinding(observation, facts),
+    bot: botFinding(guild, observation, facts),
+    commands: commandsFinding(guild, facts),
+  };
+  const worst = summary(findings);
+  return {
+    observedGeneration: guild.metadata.generation,
+    phase: phase(guild, observation, facts, worst),
+    conditions: conditions(guild, observation.nowMs, findings, worst),
+    replicas: facts.deployment?.status?.replicas ?? 0,
+    readyReplicas: facts.deployment?.status?.readyReplicas ?? 0,
+    selector: selectorText(botSelector(guild.metadata.name)),
+    image: facts.rolledOut ?? facts.image,
+    ...leader(facts),
+    ...database(facts),
+  };
+}
+
+/** The first of what is not well, in the order in which a guild comes up. */
+function summary({ obstacle, database, bot, commands }: Findings): Finding {
+  const all = obstacle === undefined ? [database, bot, commands] : [obstacle];
+  const worst = all.find(({ level }) => level === "stalled") ?? all.find(({ level }) => level !== "ok");
+  return worst ?? { level: "ok", reason: "Ready", message: "The bot runs and serves commands" };
+}
+
+function conditions(guild: DkpGuild, nowMs: number, findings: Findings, worst: Finding): Condition[] {
+  const { suspend } = guild.spec;
+  const deleting = guild.metadata.deletionTimestamp !== undefined;
+  const reconciling = !suspend && (worst.level === "progress" || worst.level === "waiting");
+  const rest = suspend
+    ? { reason: "Suspended", message: "spec.suspend is set: nothing is changed until it is removed" }
+    : {
+        reason: worst.level === "ok" ? "Done" : worst.reason,
+        message: worst.level === "ok" ? "Nothing is left to do" : worst.message,
+      };
+  const ready = deleting
+    ? { level: "progress" as const, reason: "Deleting", message: "The guild is being deleted" }
+    : worst;
+  const drafts = [
+    draft("Ready", ready),
+    { type: "Reconciling", status: reconciling || deleting, ...(deleting ? ready : rest) },
+    { type: "Stalled", status: !suspend && !deleting && worst.level === "stalled", ...rest },
+    draft("DatabaseReady", findings.database),
+    draft("BotReady", findings.bot),
+    draft("CommandsRegistered", findings.commands),
+  ];
+  return drafts.map((fresh) => dated(guild, nowMs, fresh));
+}
+
+type Draft = { type: string; status: boolean; reason: string; message: string };
+
+function draft(type: string, finding: Finding): Draft {
+  return { type, status: finding.level === "ok", reason: finding.reason, message: finding.message };
+}
+
+function dated(guild: DkpGuild, nowMs: number, fresh: Draft): Condition {
+  const status = fresh.status ? "True" : "False";
+  const before = guild.status?.conditions?.find(({ type }) => type === fresh.type);
+  const now = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+  return {
+    type: fresh.type,
+    status,
+    reason: fresh.reason,
+    message: fresh.message.slice(0, 1_024),
+    observedGeneration: guild.metadata.generation,
+    lastTransitionTime: before?.status === status ? before.lastTransitionTime : now,
+  };
+}
+
+function phase(guild: DkpGuild, observation: Observation, facts: Progress, worst: Finding): Phase {
+  if (guild.metadata.deletionTimestamp !== undefined) return "Deleting";
+  if (guild.spec.suspend) return "Suspended";
+  if (worst.level === "stalled") return "Stalled";
+  if (worst.level === "ok") return "Ready";
+  const before = guild.status;
+  const wasWell = before?.phase === "Ready" || before?.phase === "Degraded";
+  if (wasWell && before.observedGeneration === guild.metadata.generation) return "Degraded";
+  const blocked = observation.cloudNativePg === "absent" || secretFinding(observation) !== undefined;
+  if (blocked || facts.cluster === undefined) return "Pending";
+  if (!facts.databaseReady) return "DatabaseProvisioning";
+  return facts.migration === "complete" ? "Deploying" : "Migrating";
+}
+
+function leader({ report }: Progress): Pick<DkpGuildStatus, "leader"> {
+  return report === undefined
+    ? {}
+    : { leader: { pod: report.leader, term: report.term, since: report.since } };
+}
+
+function database({ cluster }: Progress): Pick<DkpGuildStatus, "database"> {
+  if (cluster === undefined) return {};
+  const { phase, instances = 0, readyInstances = 0, currentPrimary } = cluster.status ?? {};
+  const wanted = (cluster["spec"] as { instances?: number } | undefined)?.instances ?? instances;
+  return {
+    database: {
+      cluster: cluster.metadata.name,
+      instances,
+      readyInstances,
+      summary: `${readyInstances}/${wanted}`,
+      ...(phase === undefined ? {} : { phase }),
+      ...(currentPrimary === undefined ? {} : { primary: currentPrimary }),
+    },
+  };
+}

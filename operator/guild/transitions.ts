@@ -1,0 +1,41 @@
+import type { DkpGuildStatus } from "../../crds/status.ts";
+
+export type Transition = { type: "Normal" | "Warning"; reason: string; message: string };
+
+const announced = new Set(["DatabaseReady", "BotReady", "CommandsRegistered"]);
+
+/** Reasons that belong to every guild's way up, so nobody need be warned of them. */
+const onTheWay = new Set([
+  "Creating",
+  "DatabaseNotReady",
+  "WaitingForDatabase",
+  "Migrating",
+  "Deploying",
+  "NoReport",
+  "CommandsPending",
+]);
+
+/** Events worth telling about the step from one status to the next: the phase, and each condition that turned. */
+export function transitions(before: DkpGuildStatus | undefined, after: DkpGuildStatus): Transition[] {
+  const ready = after.conditions?.find(({ type }) => type === "Ready");
+  const wary = after.phase === "Stalled" || after.phase === "Degraded";
+  const phase: Transition[] =
+    after.phase === undefined || after.phase === before?.phase
+      ? []
+      : [
+          {
+            type: wary ? "Warning" : "Normal",
+            reason: wary ? (ready?.reason ?? after.phase) : after.phase,
+            message: ready?.message ?? "",
+          },
+        ];
+  const turned = (after.conditions ?? []).flatMap(({ type, status, reason, message }): Transition[] => {
+    const old = before?.conditions?.find((condition) => condition.type === type);
+    if (!announced.has(type) || (old?.status === status && old.reason === reason)) return [];
+    if (status === "True") return [{ type: "Normal", reason: type, message }];
+    if (old?.status !== "True" && onTheWay.has(reason)) return [];
+    return [{ type: "Warning", reason, message }];
+  });
+  // A phase and its condition often turn together and would say the same twice.
+  return [...phase, ...turned.filter(({ reason }) => phase[0]?.reason !== reason)];
+}

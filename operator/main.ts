@@ -1,0 +1,91 @@
+import { EnvironmentError, parseEnvironment } from "../runtime/environment.ts";
+import { healthServer } from "../runtime/health.ts";
+import { kubeClient } from "../runtime/kube/client.ts";
+import {
+  type KubeConnection,
+  connectionFromKubeConfig,
+  inClusterConnection,
+} from "../runtime/kube/config.ts";
+import { logger } from "../runtime/log.ts";
+import { leaderMetrics, metricsRegistry, requestMetrics, workQueueMetrics } from "../runtime/metrics.ts";
+import { onShutdown } from "../runtime/shutdown.ts";
+import { startTelemetry } from "../runtime/telemetry.ts";
+import { type Environment, environmentSchema } from "./config.ts";
+import { operatorName } from "./guild/names.ts";
+import { startOperator } from "./start.ts";
+
+function connection(environment: Environment): Promise<KubeConnection> | KubeConnection {
+  if (environment.KUBECONFIG !== undefined) return connectionFromKubeConfig(environment.KUBECONFIG);
+  return inClusterConnection({
+    serviceAccountDir: environment.SERVICE_ACCOUNT_DIR,
+    host: environment.KUBERNETES_SERVICE_HOST,
+    port: environment.KUBERNETES_SERVICE_PORT,
+  });
+}
+
+async function main(environment: Environment): Promise<void> {
+  const registry = metricsRegistry();
+  const telemetry = await startTelemetry({
+    serviceName: operatorName,
+    version: "0.1.0",
+    endpoint: environment.OTEL_EXPORTER_OTLP_ENDPOINT,
+    resource: { "k8s.pod.name": environment.POD_NAME, "k8s.namespace.name": environment.POD_NAMESPACE },
+    registry,
+  });
+  const log = logger({
+    level: environment.LOG_LEVEL,
+    format: environment.LOG_FORMAT,
+    name: operatorName,
+    sink: telemetry.emitLine,
+  });
+  const shutdown = onShutdown({ host: process, log, deadlineMs: 25_000 });
+  shutdown.step("telemetry", () => telemetry.shutdown());
+  const kube = await connection(environment);
+  const client = kubeClient({
+    connection: kube,
+    fieldManager: operatorName,
+    userAgent: `${operatorName}/0.1.0`,
+    observe: requestMetrics(registry, new URL(kube.server).host),
+  });
+  shutdown.step("connections", () => client.close());
+  const operator = startOperator({
+    client,
+    settings: {
+      botImage: environment.BOT_IMAGE,
+      botImageCanary: environment.BOT_IMAGE_CANARY ?? environment.BOT_IMAGE,
+      postgresImage: environment.POSTGRES_IMAGE,
+      discordApiUrl: environment.DISCORD_API_URL,
+      otlpEndpoint: environment.OTEL_EXPORTER_OTLP_ENDPOINT,
+    },
+    namespaces: environment.WATCH_NAMESPACES,
+    workers: environment.WORKERS,
+    identity: environment.POD_NAME,
+    election: {
+      namespace: environment.POD_NAMESPACE,
+      name: environment.LEASE_NAME,
+      leaseDurationMs: environment.LEASE_DURATION * 1_000,
+      renewDeadlineMs: environment.LEASE_RENEW_DEADLINE * 1_000,
+      retryPeriodMs: environment.LEASE_RETRY_PERIOD * 1_000,
+    },
+    queueMetrics: workQueueMetrics(registry, "dkpguild", environment.WORKERS),
+    log,
+  });
+  leaderMetrics(registry, environment.LEASE_NAME, operator.isLeader);
+  shutdown.step("operator", () => operator.stop());
+  const server = await healthServer({
+    address: environment.METRICS_ADDRESS,
+    checks: { live: () => [], ready: () => operator.problems() },
+    metrics: () => registry.metrics(),
+  });
+  shutdown.step("health", () => server.close());
+  log.info({ port: server.port, namespaces: environment.WATCH_NAMESPACES }, "the operator runs");
+}
+
+try {
+  await main(parseEnvironment(environmentSchema, process.env));
+} catch (error) {
+  const text =
+    error instanceof EnvironmentError ? error.message : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`${text}\n`);
+  process.exitCode = 1;
+}

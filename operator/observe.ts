@@ -1,0 +1,145 @@
+import type { DkpGuild } from "../crds/dkp-guild.ts";
+import type { KubeClient } from "../runtime/kube/client.ts";
+import { type KubeObject, objectKey } from "../runtime/kube/object.ts";
+import { belongsTo, childKey } from "./guild/child.ts";
+import { childNames, selectorText } from "./guild/names.ts";
+import type { Observation, PodProblem, SecretState } from "./guild/observation.ts";
+import type { DeploymentObject, Progress } from "./guild/progress.ts";
+import { pods } from "./guild/resources.ts";
+import type { LeaseRound } from "./leases.ts";
+import type { SecretReader } from "./secrets.ts";
+import type { World } from "./world.ts";
+
+export type Senses = {
+  client: KubeClient;
+  world: World;
+  secrets: SecretReader;
+  leases: LeaseRound;
+  clock(): number;
+};
+
+/** Everything known about a guild now: from the caches, and its Secrets one by one. */
+export async function observe(senses: Senses, guild: DkpGuild): Promise<Observation> {
+  const { world, leases } = senses;
+  const { own, foreign } = world.children(guild);
+  const [secrets, runtime] = await Promise.all([secretStates(senses, guild), runtimeSecret(senses, guild)]);
+  const lease = leases.leaseOf(guild);
+  const extra = [lease, runtime.own].filter((object) => object !== undefined);
+  for (const object of extra) own.set(childKey(object), object);
+  const taken = [...foreign, ...(runtime.foreign === undefined ? [] : [runtime.foreign])];
+  return {
+    nowMs: senses.clock(),
+    children: own,
+    taken: taken.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+    secrets,
+    cloudNativePg: world.cloudNativePg(),
+    conflict: conflict(world, guild),
+    refusals: [],
+  };
+}
+
+function secretStates({ secrets }: Senses, guild: DkpGuild): Promise<SecretState[]> {
+  const { tokenSecretRef, applicationIdSecretRef } = guild.spec.discord;
+  const wanted = [tokenSecretRef, applicationIdSecretRef].filter((ref) => ref !== undefined);
+  return Promise.all(
+    wanted.map(async ({ name, key }): Promise<SecretState> => {
+      const ref = { namespace: guild.metadata.namespace, name };
+      const found = await secrets.look(ref);
+      if (found?.keys.has(key) === true) return { secret: name, key, state: "present" };
+      secrets.forget(ref);
+      return { secret: name, key, state: found === undefined ? "secretMissing" : "keyMissing" };
+    }),
+  );
+}
+
+async function runtimeSecret(
+  { secrets }: Senses,
+  guild: DkpGuild,
+): Promise<{ own?: KubeObject; foreign?: KubeObject }> {
+  const { namespace, name } = guild.metadata;
+  const ref = { namespace, name: childNames(name).runtime };
+  const found = await secrets.look(ref);
+  if (found === undefined) return {};
+  if (!belongsTo(guild, found.object)) {
+    secrets.forget(ref);
+    return { foreign: found.object };
+  }
+  return found.keys.has("username") && found.keys.has("password") ? { own: found.object } : {};
+}
+
+/** The oldest other guild with the same Discord id, if this one is not the oldest itself. */
+function conflict(world: World, guild: DkpGuild): string | undefined {
+  const age = ({ metadata }: DkpGuild) => `${metadata.creationTimestamp} ${metadata.uid}`;
+  const [oldest] = world.guildsOf(guild.spec.guildId).toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
+  return oldest === undefined || oldest.metadata.uid === guild.metadata.uid
+    ? undefined
+    : objectKey(oldest.metadata);
+}
+
+/** How long pods may take before anybody asks why they do not run. */
+const patienceMs = 10_000;
+
+/** Whether pods are wanted that do not run, and since so long that it is worth asking why. */
+export function looksAtPods(guild: DkpGuild, { nowMs }: Observation, facts: Progress): "no" | "soon" | "now" {
+  const since = waitingSince(guild, facts);
+  if (since === undefined) return "no";
+  return nowMs - (Date.parse(since) || 0) >= patienceMs ? "now" : "soon";
+}
+
+function waitingSince(guild: DkpGuild, { job, migration, deployment }: Progress): string | undefined {
+  if (migration === "running") return job?.metadata.creationTimestamp;
+  if (deployment === undefined || isRolledOut(guild, deployment)) return undefined;
+  const progressing = deployment.status?.conditions?.find(({ type }) => type === "Progressing");
+  return progressing?.lastUpdateTime ?? deployment.metadata.creationTimestamp;
+}
+
+function isRolledOut(guild: DkpGuild, { status }: DeploymentObject): boolean {
+  const wanted = guild.spec.bot.replicas;
+  return (status?.updatedReplicas ?? 0) >= wanted && (status?.availableReplicas ?? 0) >= wanted;
+}
+
+type ContainerStatus = {
+  state?: { waiting?: { reason?: string; message?: string } };
+  lastState?: { terminated?: { reason?: string; message?: string; exitCode?: number } };
+};
+
+type PodObject = KubeObject & {
+  status?: {
+    phase?: string;
+    containerStatuses?: ContainerStatus[];
+    conditions?: { type: string; status: string; reason?: string; message?: string }[];
+  };
+};
+
+/** Waiting reasons that pass by themselves. */
+const harmless = new Set(["ContainerCreating", "PodInitializing"]);
+
+/** Asks the API server why a guild's pods do not run. */
+export async function podProblem(client: KubeClient, guild: DkpGuild): Promise<PodProblem | undefined> {
+  const { namespace, name } = guild.metadata;
+  const labelSelector = selectorText({
+    "app.kubernetes.io/name": "dkp-bot",
+    "app.kubernetes.io/instance": name,
+  });
+  const { items } = await client.list<PodObject>(pods, { namespace, labelSelector, limit: 50 });
+  const living = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  return living.map(problemOfPod).find((problem) => problem !== undefined);
+}
+
+function problemOfPod(pod: PodObject): PodProblem | undefined {
+  const { name } = pod.metadata;
+  for (const { state, lastState } of pod.status?.containerStatuses ?? []) {
+    const { reason, message = "" } = state?.waiting ?? {};
+    if (reason === undefined || harmless.has(reason)) continue;
+    const last = lastState?.terminated;
+    const ended =
+      last === undefined ? "" : `; it last ended with code ${last.exitCode ?? "?"} ${last.message ?? ""}`;
+    return { pod: name, reason, message: `${message}${ended}`.trim() };
+  }
+  const scheduled = pod.status?.conditions?.find(
+    ({ type, status }) => type === "PodScheduled" && status === "False",
+  );
+  return scheduled === undefined
+    ? undefined
+    : { pod: name, reason: scheduled.reason ?? "Unschedulable", message: scheduled.message ?? "" };
+}

@@ -1,0 +1,199 @@
+import { isDeepStrictEqual } from "node:util";
+import type { DkpGuild } from "../crds/dkp-guild.ts";
+import { isKubeError } from "../runtime/kube/error.ts";
+import type { EventRecorder } from "../runtime/kube/event.ts";
+import { type KubeObject, apiVersionOf } from "../runtime/kube/object.ts";
+import type { Logger } from "../runtime/log.ts";
+import { type Applied, applyChildren } from "./apply.ts";
+import { bidFarewell, holdBack, isHeldBack, letGo } from "./finalize.ts";
+import { childKey } from "./guild/child.ts";
+import { desired, migrationRetryMs, obsolete } from "./guild/desired.ts";
+import { childNames } from "./guild/names.ts";
+import type { Observation } from "./guild/observation.ts";
+import { type Progress, progress } from "./guild/progress.ts";
+import { deployments, guilds, leases, secrets } from "./guild/resources.ts";
+import type { GuildSettings } from "./guild/settings.ts";
+import { status } from "./guild/status.ts";
+import { transitions } from "./guild/transitions.ts";
+import { type Senses, looksAtPods, observe, podProblem } from "./observe.ts";
+
+export type Reconciler = Senses & {
+  settings: GuildSettings;
+  events: EventRecorder;
+  newPassword(): string;
+  /** How soon a guild that is not well is looked at again, in milliseconds. */
+  recheckMs: number;
+  /** How soon a guild that is well is looked at again, in milliseconds. */
+  resyncMs: number;
+  log: Logger;
+};
+
+type Next = { requeueAfterMs?: number };
+
+/**
+ * One look at a guild: observe, desire, apply, report. Starts from nothing but what the API server holds, so it may be interrupted
+ * anywhere and run again. Throws when the API server refused something, after the status says so.
+ */
+export async function reconcile(reconciler: Reconciler, key: string): Promise<Next> {
+  const guild = reconciler.world.guild(key);
+  if (guild === undefined) return {};
+  if (guild.metadata.deletionTimestamp !== undefined) return depart(reconciler, guild);
+  const observation = await observe(reconciler, guild);
+  if (guild.spec.suspend) return report(reconciler, guild, observation);
+  if (observation.conflict !== undefined) return stepBack(reconciler, guild, observation);
+  const held = isHeldBack(guild) ? guild : await hold(reconciler, guild);
+  return advance(reconciler, held, observation);
+}
+
+async function hold({ client, world }: Reconciler, guild: DkpGuild): Promise<DkpGuild> {
+  const live = await holdBack(client, guild);
+  world.remember(guilds, live);
+  return { ...guild, metadata: live.metadata as DkpGuild["metadata"] };
+}
+
+async function advance(reconciler: Reconciler, guild: DkpGuild, before: Observation): Promise<Next> {
+  const { client, settings } = reconciler;
+  const facts = progress(guild, settings, before);
+  const wanted = desired(guild, settings, before, { ...facts, password: reconciler.newPassword() });
+  const applied = await applyChildren(client, guild, wanted, before.children);
+  for (const result of applied) keepInMind(reconciler, guild, result);
+  const after = withApplied(before, applied);
+  for (const { resource, object } of obsolete(after, progress(guild, settings, after))) {
+    const { uid = "" } = object.metadata;
+    await client.remove(resource, object.metadata, { uid, propagation: "Background" }).catch(unlessGone);
+  }
+  const next = await report(reconciler, guild, after);
+  const refused = applied.flatMap((result) => (result.outcome === "refused" ? [result.error] : []));
+  if (refused.length > 0) throw new AggregateError(refused, "the API server refused some children");
+  return next;
+}
+
+function unlessGone(error: unknown): void {
+  // 409 is another object of the same name: the next look deals with it.
+  if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error;
+}
+
+function keepInMind(
+  { world, leases: round, secrets: reader, events }: Reconciler,
+  guild: DkpGuild,
+  result: Applied,
+) {
+  if (result.outcome === "taken" || result.outcome === "refused") return;
+  const { child, live, outcome } = result;
+  if (child.resource === leases) round.remember(live);
+  else if (child.resource === secrets && outcome !== "unchanged") reader.forget(live.metadata);
+  else world.remember(child.resource, live);
+  if (outcome !== "reverted") return;
+  const message = `${child.object.kind} ${child.object.metadata.name} was changed by somebody else and was put back`;
+  events.record(guildObject(guild), { type: "Normal", reason: "DriftReverted", message });
+}
+
+function withApplied(before: Observation, applied: Applied[]): Observation {
+  const children = new Map(before.children);
+  for (const result of applied) if ("live" in result) children.set(childKey(result.live), result.live);
+  return {
+    ...before,
+    children,
+    taken: [
+      ...new Set([
+        ...before.taken,
+        ...applied
+          .filter(({ outcome }) => outcome === "taken")
+          .map(({ child }) => `${child.object.kind} ${child.object.metadata.name}`),
+      ]),
+    ],
+    refusals: applied.flatMap((result) => (result.outcome === "refused" ? [sentence(result.error)] : [])),
+  };
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The newer of two guilds with one Discord id runs nothing. */
+async function stepBack(reconciler: Reconciler, guild: DkpGuild, observation: Observation): Promise<Next> {
+  const { bot } = childNames(guild.metadata.name);
+  const running = observation.children.get(`Deployment/${bot}`);
+  if (running?.metadata.uid !== undefined && running.metadata.deletionTimestamp === undefined) {
+    const { uid } = running.metadata;
+    await reconciler.client
+      .remove(deployments, running.metadata, { uid, propagation: "Background" })
+      .catch(unlessGone);
+  }
+  return report(reconciler, guild, observation);
+}
+
+/** Looks into pods where that explains something, then patches the status if it changed. */
+async function report(reconciler: Reconciler, guild: DkpGuild, observation: Observation): Promise<Next> {
+  const facts = progress(guild, reconciler.settings, observation);
+  const look = looksAtPods(guild, observation, facts);
+  const problem = look === "now" ? await podProblem(reconciler.client, guild) : undefined;
+  const seen = { ...observation, podProblem: problem };
+  await writeStatus(reconciler, guild, status(guild, seen, facts));
+  const settled = reconciler.world.guild(`${guild.metadata.namespace}/${guild.metadata.name}`)?.status?.phase;
+  return { requeueAfterMs: delayMs(reconciler, facts, look, settled === "Ready" || settled === "Suspended") };
+}
+
+function delayMs(
+  { recheckMs, resyncMs }: Reconciler,
+  facts: Progress,
+  look: "no" | "soon" | "now",
+  isSettled: boolean,
+): number {
+  // Spread, so that guilds that were made together are not looked at together for ever.
+  if (isSettled) return resyncMs * (0.8 + 0.4 * Math.random());
+  if (facts.migration === "failed") return Math.min(recheckMs, migrationRetryMs);
+  return look === "soon" ? Math.min(recheckMs, 10_000) : recheckMs;
+}
+
+async function writeStatus(
+  reconciler: Reconciler,
+  guild: DkpGuild,
+  after: ReturnType<typeof status>,
+): Promise<void> {
+  if (isDeepStrictEqual(normal(guild.status), normal(after))) return;
+  const { name, namespace } = guild.metadata;
+  try {
+    const object = {
+      apiVersion: apiVersionOf(guilds),
+      kind: guilds.kind,
+      metadata: { name, namespace },
+      status: after,
+    };
+    reconciler.world.remember(guilds, await reconciler.client.applyStatus(guilds, object));
+  } catch (error) {
+    if (isKubeError(error, 404)) return;
+    throw error;
+  }
+  for (const facts of transitions(guild.status, after)) reconciler.events.record(guildObject(guild), facts);
+  if (guild.status?.phase !== after.phase) {
+    reconciler.log.info({ guild: `${namespace}/${name}`, phase: after.phase }, "a guild changed its phase");
+  }
+}
+
+/** As JSON, with the order of keys and what is undefined taken out of the question. */
+function normal(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
+
+function guildObject(guild: DkpGuild): KubeObject {
+  return { apiVersion: apiVersionOf(guilds), kind: guilds.kind, metadata: guild.metadata };
+}
+
+async function depart(reconciler: Reconciler, guild: DkpGuild): Promise<Next> {
+  if (!isHeldBack(guild)) return {};
+  const { done, told } = await bidFarewell(reconciler.client, guild);
+  if (done) {
+    await letGo(reconciler.client, guild);
+    reconciler.events.record(guildObject(guild), told);
+    return {};
+  }
+  const observation = await observe(reconciler, guild);
+  await writeStatus(
+    reconciler,
+    guild,
+    status(guild, observation, progress(guild, reconciler.settings, observation)),
+  );
+  if (guild.status?.phase !== "Deleting") reconciler.events.record(guildObject(guild), told);
+  return { requeueAfterMs: Math.min(reconciler.recheckMs, 5_000) };
+}

@@ -1,0 +1,47 @@
+import type { KubeClient } from "../runtime/kube/client.ts";
+import { type KubeObject, type ObjectRef, objectKey } from "../runtime/kube/object.ts";
+import { secrets } from "./guild/resources.ts";
+
+/** A Secret without its values. */
+export type SecretFacts = { keys: ReadonlySet<string>; object: KubeObject };
+
+/**
+ * Looks at Secrets one by one, since nobody here may list or watch them. What was there is believed for a while; what was missing is
+ * looked for again each time. Values are never kept.
+ */
+export type SecretReader = {
+  look(ref: ObjectRef): Promise<SecretFacts | undefined>;
+  forget(ref: ObjectRef): void;
+};
+
+export function secretReader(options: {
+  client: KubeClient;
+  clock(): number;
+  /** How long what was there is believed, in milliseconds. */
+  memoryMs: number;
+}): SecretReader {
+  const { client, clock, memoryMs } = options;
+  const seen = new Map<string, { facts: SecretFacts; atMs: number }>();
+  return {
+    forget: (ref) => void seen.delete(objectKey(ref)),
+    async look(ref) {
+      const key = objectKey(ref);
+      const known = seen.get(key);
+      if (known !== undefined && clock() - known.atMs < memoryMs) return known.facts;
+      seen.delete(key);
+      const live = await client.get(secrets, ref);
+      if (live === undefined) return undefined;
+      const facts = withoutValues(live);
+      seen.set(key, { facts, atMs: clock() });
+      return facts;
+    },
+  };
+}
+
+function withoutValues({ apiVersion, kind, metadata, ...rest }: KubeObject): SecretFacts {
+  const { managedFields: _fields, annotations: _annotations, ...named } = metadata;
+  return {
+    keys: new Set(Object.keys((rest["data"] ?? {}) as Record<string, string>)),
+    object: { apiVersion, kind, metadata: named },
+  };
+}

@@ -1,0 +1,154 @@
+import { isDeepStrictEqual } from "node:util";
+import type { DkpGuild } from "../crds/dkp-guild.ts";
+import { type CacheChange, type ObjectCache, objectCache } from "../runtime/kube/cache.ts";
+import type { KubeClient } from "../runtime/kube/client.ts";
+import { type KubeObject, type Resource, objectKey } from "../runtime/kube/object.ts";
+import { type Reflector, reflect } from "../runtime/kube/reflector.ts";
+import type { Logger } from "../runtime/log.ts";
+import { belongsTo, childKey } from "./guild/child.ts";
+import { childSelector, guildLabel } from "./guild/names.ts";
+import * as kinds from "./guild/resources.ts";
+
+/** Kinds that are watched by our label. Secrets are not, so that nobody who reads our rights need worry; Leases change all the time. */
+const watched: Resource[] = [
+  kinds.serviceAccounts,
+  kinds.configMaps,
+  kinds.services,
+  kinds.roles,
+  kinds.roleBindings,
+  kinds.deployments,
+  kinds.jobs,
+  kinds.podDisruptionBudgets,
+  kinds.networkPolicies,
+  kinds.clusters,
+];
+
+export type Children = { own: Map<string, KubeObject>; foreign: KubeObject[] };
+
+/** What the API server holds of guilds and their children, kept up to date by watches. */
+export type World = {
+  guild(key: string): DkpGuild | undefined;
+  guilds(): IterableIterator<DkpGuild>;
+  guildsOf(guildId: string): readonly DkpGuild[];
+  children(guild: DkpGuild): Children;
+  /** Takes in the answer of an own write, so that its echo wakes nobody. */
+  remember(resource: Resource, object: KubeObject): void;
+  cloudNativePg(): "installed" | "absent";
+  synced: Promise<void>;
+  hasSynced(): boolean;
+  stop(): Promise<void>;
+};
+
+type GuildObject = DkpGuild & KubeObject;
+
+export function openWorld(options: {
+  client: KubeClient;
+  namespaces: readonly string[];
+  /** `namespace/name` of a guild that something happened to. */
+  onGuild(key: string): void;
+  log: Logger;
+}): World {
+  const { client, namespaces, onGuild, log } = options;
+  const guilds = objectCache<GuildObject>({ indexes: { guildId: (guild) => [guild.spec.guildId] } });
+  const caches = new Map(
+    watched.map((resource) => [resource.plural, objectCache({ indexes: { guild: guildOf }, trim })]),
+  );
+  const everyGuild = () => {
+    for (const guild of guilds.values()) onGuild(objectKey(guild.metadata));
+  };
+  const shared = { client, namespaces, log };
+  const guildReflector = reflect({
+    ...shared,
+    resource: kinds.guilds,
+    cache: guilds,
+    onChange: (change) => {
+      // The others with the same id may have to stop, or may go on.
+      const twins = change.type === "updated" ? [] : guilds.byIndex("guildId", change.object.spec.guildId);
+      for (const { metadata } of [change.object, ...twins]) onGuild(objectKey(metadata));
+    },
+  });
+  const reflectorOf = (resource: Resource, cache: ObjectCache<KubeObject>) =>
+    reflect({
+      ...shared,
+      resource,
+      cache,
+      labelSelector: childSelector,
+      onChange: (change) => {
+        if (isNews(change)) guildOf(change.object).forEach(onGuild);
+        if (change.type === "updated") guildOf(change.previous).forEach(onGuild);
+      },
+      onState: (state) => {
+        if (resource === kinds.clusters && (state === "watching" || state === "absent")) everyGuild();
+      },
+    });
+  const childReflectors = watched.map((resource) => reflectorOf(resource, cacheOf(caches, resource)));
+  const clusterReflector = childReflectors[watched.indexOf(kinds.clusters)];
+  const reflectors: Reflector[] = [guildReflector, ...childReflectors];
+
+  return {
+    guild: (key) => guilds.getByKey(key),
+    guilds: () => guilds.values(),
+    guildsOf: (guildId) => guilds.byIndex("guildId", guildId),
+    children: (guild) => {
+      const all = [...caches.values()].flatMap((cache) => cache.byIndex("guild", objectKey(guild.metadata)));
+      const own = all.filter((object) => belongsTo(guild, object));
+      return {
+        own: new Map(own.map((object) => [childKey(object), object])),
+        foreign: all.filter((object) => !belongsTo(guild, object)),
+      };
+    },
+    remember: (resource, object) => {
+      if (resource === kinds.guilds) guilds.remember(object as GuildObject);
+      else caches.get(resource.plural)?.remember(object);
+    },
+    cloudNativePg: () => (clusterReflector?.state() === "absent" ? "absent" : "installed"),
+    synced: Promise.all(reflectors.map(({ synced }) => synced)).then(() => undefined),
+    hasSynced: () => reflectors.every((reflector) => reflector.hasSynced()),
+    stop: async () => {
+      await Promise.all(reflectors.map((reflector) => reflector.stop()));
+    },
+  };
+}
+
+function cacheOf(
+  caches: Map<string, ObjectCache<KubeObject>>,
+  { plural }: Resource,
+): ObjectCache<KubeObject> {
+  const cache = caches.get(plural);
+  if (cache === undefined) throw new Error(`no cache for ${plural}`);
+  return cache;
+}
+
+function guildOf({ metadata }: KubeObject): string[] {
+  const name = metadata.labels?.[guildLabel];
+  return name === undefined ? [] : [objectKey({ namespace: metadata.namespace ?? "", name })];
+}
+
+/** Whether anything but the version changed. */
+function isNews(change: CacheChange<KubeObject>): boolean {
+  if (change.type !== "updated") return true;
+  const bare = ({ metadata, ...rest }: KubeObject) => {
+    const { resourceVersion: _version, managedFields: _fields, ...named } = metadata;
+    return { ...rest, metadata: named };
+  };
+  return !isDeepStrictEqual(bare(change.previous), bare(change.object));
+}
+
+/** Keeps of a Cluster's long status what is looked at. */
+function trim(object: KubeObject): KubeObject {
+  if (object.kind !== "Cluster") return object;
+  const status = (object["status"] ?? {}) as Record<string, unknown>;
+  const kept = [
+    "phase",
+    "phaseReason",
+    "instances",
+    "readyInstances",
+    "currentPrimary",
+    "conditions",
+    "managedRolesStatus",
+  ];
+  object["status"] = Object.fromEntries(
+    kept.flatMap((name) => (name in status ? [[name, status[name]]] : [])),
+  );
+  return object;
+}
