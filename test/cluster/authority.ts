@@ -29,7 +29,7 @@ const day = 86_400_000;
 
 /** A certificate authority that lives in memory, for a cluster that lives for hours. */
 export async function certificateAuthority(name: string): Promise<Authority> {
-  cryptoProvider.set(webcrypto as typeof globalThis.crypto);
+  cryptoProvider.set(webcrypto);
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const certificate = await X509CertificateGenerator.createSelfSigned({
     ...validity(),

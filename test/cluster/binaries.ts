@@ -38,6 +38,17 @@ const recipes = {
   "kube-proxy": { ...node, partOf: "kube" },
   kubelet: { ...node, partOf: "kube" },
   kubectl: { ...node, partOf: "kube" },
+  coredns: { module: "coredns", package: ".", version: "1.15.0", sources: ["main.go"] },
+  "local-path-provisioner": {
+    module: "local-path-provisioner",
+    package: "github.com/rancher/local-path-provisioner",
+    version: "0.0.30",
+  },
+  "cloudnative-pg": {
+    module: "cloudnative-pg",
+    package: "github.com/cloudnative-pg/cloudnative-pg/cmd/manager",
+    version: "1.30.0",
+  },
 } satisfies Record<string, Recipe>;
 
 export type BinaryName = keyof typeof recipes;
@@ -67,6 +78,17 @@ export async function binary(
   }
   const title = `Building ${name} ${recipe.version} from its Go module (once)`;
   return made(target, title, progress, (unfinished, detail) => build(recipe, unfinished, detail, env));
+}
+
+/** The folder of a Go module that the program's wrapper module requires, in Go's module cache. */
+export async function moduleFolder(
+  name: BinaryName,
+  module: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<string> {
+  const options = { cwd: join(folder, recipes[name].module), env };
+  const found = await command("go", ["list", "-m", "-f", "{{.Dir}}", module], options).catch(needsGo);
+  return found.stdout.trim();
 }
 
 async function key(recipe: Recipe): Promise<string> {

@@ -1,0 +1,63 @@
+import { existsSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import type { BuildOptions } from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The programs that run as one file each, by the name of that file. */
+const programs: Record<string, string> = {
+  operator: "operator/main.ts",
+  bot: "bot/main.ts",
+  discord: "test/discord/main.ts",
+};
+
+/** What packages look for at run time and do without: compiled speed-ups and encoders that nothing here needs. */
+const optional = [
+  "zlib-sync",
+  "bufferutil",
+  "utf-8-validate",
+  "erlpack",
+  "pg-native",
+  "pino-pretty",
+  "@discordjs/opus",
+];
+
+function options(name: string, entry: string): BuildOptions {
+  return {
+    entryPoints: [`${root}/${entry}`],
+    outfile: `${root}/dist/${name}.mjs`,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    external: optional,
+    // Packages written as CommonJS ask for builtins by require, which an ES module has to be given.
+    banner: {
+      js: 'import { createRequire as dkpRequire } from "node:module"; const require = dkpRequire(import.meta.url);',
+    },
+    // Shorter source is memory saved in every bot; names stay, so that a stack trace still says something.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    keepNames: false,
+    legalComments: "none",
+    logLevel: "warning",
+  };
+}
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => programs[name] === undefined);
+if (unknown.length > 0) {
+  process.stderr.write(
+    `There is no program ${unknown.join(", ")}: choose from ${Object.keys(programs).join(", ")}\n`,
+  );
+  process.exit(2);
+}
+for (const [name, entry] of Object.entries(programs)) {
+  if (asked.length === 0 ? existsSync(`${root}/${entry}`) : asked.includes(name)) {
+    const started = performance.now();
+    await build(options(name, entry));
+    const size = (statSync(`${root}/dist/${name}.mjs`).size / 1e6).toFixed(1);
+    process.stdout.write(`dist/${name}.mjs ${size} MB (${Math.round(performance.now() - started)} ms)\n`);
+  }
+}
