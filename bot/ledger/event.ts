@@ -130,6 +130,8 @@ export type EventReversed = Fact<
   {
     readonly target: number;
     readonly targetType: string;
+    /** When the target is itself a reversal: the event that stands again. */
+    readonly reinstates?: number;
     readonly changes: readonly Change[];
     readonly reason?: Commitment;
   }

@@ -1,9 +1,11 @@
+import { parseAmount } from "./amount.ts";
+import type { Decimals } from "./amount.ts";
 import type { AntiSnipe, Json, PoolName } from "./event.ts";
 
 export type Pool = {
   readonly name: PoolName;
   /** Decimals shown and accepted. */
-  readonly decimals: 0 | 1 | 2;
+  readonly decimals: Decimals;
   /** Hundredths. */
   readonly startPoints: bigint;
   /** What a spend may not go below, in hundredths. */
@@ -30,7 +32,7 @@ export type Rules = {
   readonly timeZone: string;
 };
 
-/** Settings by key, as RulesChanged carries them. Amounts are decimal strings or whole numbers of points ("12.50", 12). */
+/** Settings by key, as RulesChanged carries them. Amounts are decimal strings or whole points ("12.50", 12). */
 export type Settings = Readonly<Record<string, Json>>;
 
 /** Every key of settings. `pools` is a list of {name, decimals?, startPoints?, floor?}. */
@@ -49,3 +51,71 @@ export const RULE_KEYS = [
   "timeZone",
 ] as const;
 export type RuleKey = (typeof RULE_KEYS)[number];
+
+const defaults: Record<Exclude<RuleKey, "channels.auctions" | "channels.results">, Json> = {
+  pools: [{ name: "dkp" }],
+  "auctions.minimumBid": 1,
+  "auctions.increment": 1,
+  "auctions.durationSeconds": 300,
+  "auctions.antiSnipe.windowSeconds": 15,
+  "auctions.antiSnipe.extensionSeconds": 15,
+  "auctions.antiSnipe.maxExtensions": 20,
+  "roles.officers": [],
+  locale: "en",
+  timeZone: "UTC",
+};
+
+/** The rules in force: what Git sets, else what Discord sets, else the defaults. Settings were checked when decided. */
+export function rulesOf(version: number, git: Settings, discord: Settings): Rules {
+  const all: Settings = { ...defaults, ...discord, ...git };
+  const unknown = Object.keys(all).find((key) => !(RULE_KEYS as readonly string[]).includes(key));
+  if (unknown !== undefined) {
+    throw Object.assign(new Error(`this version does not know the rule ${unknown}: update it`), {
+      name: "UnreadableEvent",
+    });
+  }
+  const auctions = all["channels.auctions"];
+  const results = all["channels.results"];
+  return {
+    version,
+    pools: (all["pools"] as readonly Settings[]).map(pool),
+    auctions: {
+      minimumBid: amount(all["auctions.minimumBid"]),
+      increment: amount(all["auctions.increment"]),
+      durationMs: Number(all["auctions.durationSeconds"]) * 1000,
+      antiSnipe: {
+        windowMs: Number(all["auctions.antiSnipe.windowSeconds"]) * 1000,
+        extensionMs: Number(all["auctions.antiSnipe.extensionSeconds"]) * 1000,
+        maxExtensions: Number(all["auctions.antiSnipe.maxExtensions"]),
+      },
+    },
+    roles: { officers: all["roles.officers"] as readonly string[] },
+    channels: {
+      ...(typeof auctions === "string" ? { auctions } : {}),
+      ...(typeof results === "string" ? { results } : {}),
+    },
+    locale: text(all["locale"]),
+    timeZone: text(all["timeZone"]),
+  };
+}
+
+function pool(settings: Settings): Pool {
+  return {
+    name: text(settings["name"]),
+    decimals: Number(settings["decimals"] ?? 0) as Decimals,
+    startPoints: amount(settings["startPoints"] ?? 0),
+    floor: amount(settings["floor"] ?? 0),
+  };
+}
+
+function amount(setting: Json | undefined): bigint {
+  const read = parseAmount(text(setting), 2);
+  if ("refusal" in read) {
+    throw new TypeError(`a rule holds ${text(setting)}, which is not an amount`);
+  }
+  return read.amount;
+}
+
+function text(setting: Json | undefined): string {
+  return typeof setting === "string" ? setting : JSON.stringify(setting);
+}
