@@ -75,6 +75,9 @@ export type Guild = {
   members: Member[];
 };
 
+/** Who may use a command, or where (a channel can only be closed to it). */
+export type CommandAccess = { target: Ref; type: "role" | "user" | "channel"; allow: boolean };
+
 export type OptionValue = string | number | boolean | Identified;
 export type Options = Record<string, OptionValue>;
 
@@ -137,7 +140,10 @@ export type Interaction = {
   readonly id: Snowflake;
   /** Resolves when the first answer (defer included) was accepted; rejects when the interaction failed. */
   acknowledged(patience?: Patience): Promise<InteractionRecord>;
-  /** Resolves with the answer as soon as its content is there ("thinking…" is not content); rejects when the interaction failed. */
+  /**
+   * Resolves with the answer as soon as its content is there ("thinking…" is not content); rejects when the
+   * interaction failed. For a component whose update was deferred it is the edited message, or the first follow-up.
+   */
   reply(patience?: Patience): Promise<Message>;
   /** Resolves with the modal that was opened as the first answer. */
   modal(patience?: Patience): Promise<Modal>;
@@ -273,6 +279,8 @@ export type DiscordDriver = {
   kick(guild: Ref, application: Ref): Promise<void>;
   /** The commands of an application in a guild as registered. */
   commands(application: Ref, guild: Ref): Promise<APIApplicationCommand[]>;
+  /** What an administrator sets in the server's settings, which overrides default_member_permissions. */
+  setCommandAccess(application: Ref, guild: Ref, command: string, access: CommandAccess[]): Promise<void>;
   as(member: Member): Actor;
   /** Messages of a channel, oldest first; without ephemeral ones. */
   messages(channel: Ref): Promise<Message[]>;
@@ -282,6 +290,8 @@ export type DiscordDriver = {
   journal(filter?: { method?: string; path?: string }): Promise<JournalEntry[]>;
   /** Broken rules of the schema since the start; empty after every good test. */
   violations(): Promise<Violation[]>;
+  /** Requests of the last ten minutes that Discord counts towards a ban (401, 403, 429); it bans at 10,000. */
+  invalidRequests(): Promise<number>;
   sessions(): Promise<GatewaySession[]>;
   readonly chaos: Chaos;
   close(): Promise<void>;

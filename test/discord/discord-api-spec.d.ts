@@ -1,0 +1,2 @@
+// The package ships its schemas as JavaScript without declarations.
+declare module "discord-api-spec/zod";

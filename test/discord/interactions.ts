@@ -1,0 +1,416 @@
+import { randomBytes } from "node:crypto";
+import { GatewayDispatchEvents, MessageFlags, type APIMessage } from "discord-api-types/v10";
+import { componentFaults, type Component } from "./components.ts";
+import type { InteractionRecord, Snowflake } from "./driver.ts";
+import { compose, edited, publish, removeMessage, type MessageBody, type Upload } from "./messages.ts";
+import {
+  apiGuild,
+  apiMember,
+  apiUser,
+  blankMessage,
+  botPermissionsIn,
+  driverMessage,
+  interactionChannel,
+} from "./objects.ts";
+import { channelPermissions } from "./permissions.ts";
+import { invalidForm, refuse, unknown } from "./refusal.ts";
+import { tree } from "./schema.ts";
+import type { ChannelRecord, GuildRecord, MemberRecord, MessageRecord, World } from "./world.ts";
+
+export const interactionType = { command: 2, component: 3, autocomplete: 4, modal: 5 } as const;
+export type InteractionType = (typeof interactionType)[keyof typeof interactionType];
+
+/** Milliseconds for the first answer, and for everything that follows it. */
+export const answerWithinMs = 3_000;
+export const tokenLifeMs = 15 * 60_000;
+const didNotRespond = "The application did not respond";
+
+export type InteractionEntry = {
+  record: Omit<InteractionRecord, "original" | "followups">;
+  type: InteractionType;
+  token: string;
+  /** Name of the command that started it, for the message's metadata. */
+  commandName: string;
+  /** The message whose component caused it. */
+  source: MessageRecord | null;
+  ephemeral: boolean;
+  original: MessageRecord | null;
+  followups: MessageRecord[];
+  /** Type of the option that is typed into, for autocomplete. */
+  focusedType: number | null;
+  watchers: Set<() => void>;
+  cancelTimer: () => void;
+};
+
+export type Origin = {
+  applicationId: Snowflake;
+  guild: GuildRecord;
+  channel: ChannelRecord;
+  member: MemberRecord;
+  type: InteractionType;
+  data: Record<string, unknown>;
+  commandName: string;
+  source?: MessageRecord;
+  focusedType?: number;
+  sentAtMs?: number;
+};
+
+/** The callback body, after it passed its schema. */
+export type Callback = { type: number; data?: (MessageBody & Record<string, unknown>) | null };
+export type Payload = { body: MessageBody; uploads: Upload[]; baseUrl: string };
+
+export type Interactions = {
+  start(origin: Origin): InteractionEntry;
+  find(id: Snowflake): InteractionEntry | undefined;
+  /** Takes the first answer; refuses it when it is late, a second one, or of a type that does not fit. */
+  callback(
+    id: Snowflake,
+    token: string,
+    callback: Callback,
+    payload: Omit<Payload, "body">,
+  ): InteractionEntry;
+  /** The interaction of a token that is still good for follow-ups. */
+  byToken(applicationId: Snowflake, token: string): InteractionEntry;
+  followup(entry: InteractionEntry, payload: Payload): MessageRecord;
+  message(entry: InteractionEntry, messageId: string): MessageRecord;
+  edit(entry: InteractionEntry, messageId: string, payload: Payload): MessageRecord;
+  remove(entry: InteractionEntry, messageId: string): void;
+  snapshot(entry: InteractionEntry): InteractionRecord;
+};
+
+/** Interactions from the moment they are sent until their token dies. */
+export function interactions(world: World): Interactions {
+  const { clock } = world;
+  const byId = new Map<Snowflake, InteractionEntry>();
+  const tokens = new Map<string, InteractionEntry>();
+
+  const changed = (entry: InteractionEntry) => {
+    for (const watcher of [...entry.watchers]) watcher();
+  };
+
+  const sweep = () => {
+    const oldMs = clock.nowMs() - tokenLifeMs * 2;
+    for (const [id, entry] of byId) {
+      if (entry.record.sentAtMs > oldMs) break;
+      byId.delete(id);
+      tokens.delete(entry.token);
+    }
+  };
+
+  const fail = (entry: InteractionEntry) => {
+    entry.record.state = "failed";
+    entry.record.failure = didNotRespond;
+    changed(entry);
+  };
+
+  const answered = (entry: InteractionEntry) => {
+    entry.cancelTimer();
+    if (entry.record.state === "answered") return;
+    entry.record.state = "answered";
+    entry.record.answeredAtMs = clock.nowMs();
+  };
+
+  const newMessage = (entry: InteractionEntry, ephemeral: boolean, kind: 19 | 20): MessageRecord => {
+    const { record } = entry;
+    const api = {
+      ...blankMessage(world, record.channelId, record.applicationId),
+      type: kind,
+      application_id: record.applicationId,
+      webhook_id: record.applicationId,
+      ...metadata(world, entry),
+      flags: (ephemeral ? MessageFlags.Ephemeral : 0) as NonNullable<APIMessage["flags"]>,
+    } as APIMessage;
+    return {
+      api,
+      onlyFor: ephemeral ? record.userId : null,
+      edits: 0,
+      loading: false,
+      notified: [],
+      applicationId: record.applicationId,
+    };
+  };
+
+  const respond = (entry: InteractionEntry, { type, data }: Callback, payload: Omit<Payload, "body">) => {
+    const body = data ?? {};
+    const ephemeral = (Number(body.flags ?? 0) & MessageFlags.Ephemeral) !== 0;
+    if (type === 4) {
+      const message = newMessage(entry, ephemeral, 20);
+      compose(world, message, body, { edit: false, ...payload });
+      Object.assign(entry, { original: message, ephemeral });
+      return () => {
+        publish(world, message);
+        answered(entry);
+      };
+    }
+    if (type === 5) {
+      const message = newMessage(entry, ephemeral, 20);
+      message.loading = true;
+      message.api.flags = (Number(message.api.flags) | MessageFlags.Loading) as MessageFlags;
+      Object.assign(entry, { original: message, ephemeral });
+      return () => publish(world, message);
+    }
+    if (type === 7 && entry.source !== null) {
+      const { source } = entry;
+      compose(world, source, body, { edit: true, ...payload });
+      return () => {
+        edited(world, source);
+        answered(entry);
+      };
+    }
+    if (type === 8) {
+      const choices = choicesFor(entry, body);
+      return () => {
+        entry.record.choices = choices;
+        answered(entry);
+      };
+    }
+    if (type === 9) {
+      modalFaults((body["components"] ?? []) as unknown as Component[]);
+      return () => {
+        entry.record.modal = { ...(body as unknown as Modal), interactionId: entry.record.id };
+        answered(entry);
+      };
+    }
+    return () => undefined;
+  };
+
+  return {
+    start(origin) {
+      const entry = newEntry(world, origin);
+      const { record } = entry;
+      if (byId.size % 1_000 === 999) sweep();
+      byId.set(record.id, entry);
+      tokens.set(entry.token, entry);
+      entry.cancelTimer = clock.after(answerWithinMs, () => {
+        if (record.callback === null) fail(entry);
+      });
+      const target = { guildId: origin.guild.id, intent: 0, applicationId: origin.applicationId };
+      world.dispatch(target, GatewayDispatchEvents.InteractionCreate, wire(world, entry, origin));
+      return entry;
+    },
+    find: (id) => byId.get(id),
+    callback(id, token, callback, payload) {
+      const entry = byId.get(id);
+      if (entry === undefined || entry.token !== token) return unknown.interaction();
+      const { record } = entry;
+      if (record.callback !== null) {
+        record.refusedCallbacks.push(40060);
+        return refuse(400, 40060, "Interaction has already been acknowledged.");
+      }
+      if (clock.nowMs() - record.sentAtMs > answerWithinMs || record.state === "failed") {
+        record.refusedCallbacks.push(10062);
+        return unknown.interaction();
+      }
+      fits(entry, callback.type);
+      const take = respond(entry, callback, payload);
+      record.callback = callback.type;
+      record.acknowledgedAtMs = clock.nowMs();
+      record.state = "deferred";
+      entry.cancelTimer();
+      take();
+      if (callback.type === 6) entry.original = entry.source;
+      if (callback.type === 7) entry.original = entry.source;
+      if (callback.type === 5) {
+        entry.cancelTimer = clock.after(tokenLifeMs, () => fail(entry));
+      }
+      changed(entry);
+      return entry;
+    },
+    byToken(applicationId, token) {
+      const entry = tokens.get(token);
+      if (entry === undefined || entry.record.applicationId !== applicationId) return unknown.webhook();
+      if (clock.nowMs() - entry.record.sentAtMs > tokenLifeMs) {
+        return refuse(401, 50027, "Invalid Webhook Token");
+      }
+      if (entry.record.callback === null) return unknown.webhook();
+      return entry;
+    },
+    followup(entry, { body, ...payload }) {
+      const { original } = entry;
+      if (original?.loading === true) {
+        // The first follow-up to "thinking…" takes its place, and its visibility with it.
+        return finish(world, entry, original, { body, ...payload }, () => answered(entry), changed);
+      }
+      const ephemeral = (Number(body.flags ?? 0) & MessageFlags.Ephemeral) !== 0;
+      const message = newMessage(entry, ephemeral, 19);
+      compose(world, message, body, { edit: false, ...payload });
+      entry.followups.push(message);
+      publish(world, message);
+      if (entry.record.callback === 6) answered(entry);
+      changed(entry);
+      return message;
+    },
+    message: (entry, messageId) => messageOf(world, entry, messageId),
+    edit(entry, messageId, { body, ...payload }) {
+      const message = messageOf(world, entry, messageId);
+      return finish(world, entry, message, { body, ...payload }, () => answered(entry), changed);
+    },
+    remove(entry, messageId) {
+      const message = messageOf(world, entry, messageId);
+      removeMessage(world, message);
+      if (message === entry.original) {
+        entry.original = null;
+        entry.cancelTimer();
+      }
+      entry.followups = entry.followups.filter((found) => found !== message);
+      changed(entry);
+    },
+    snapshot: ({ record, original, followups }) => ({
+      ...record,
+      refusedCallbacks: [...record.refusedCallbacks],
+      original: original === null ? null : driverMessage(original),
+      followups: followups.map(driverMessage),
+    }),
+  };
+}
+
+type Modal = Omit<NonNullable<InteractionRecord["modal"]>, "interactionId">;
+
+/** Edits a message of an interaction; what was "thinking…" becomes the answer. */
+function finish(
+  world: World,
+  entry: InteractionEntry,
+  message: MessageRecord,
+  { body, ...payload }: Payload,
+  answered: () => void,
+  changed: (entry: InteractionEntry) => void,
+): MessageRecord {
+  const { loading } = message;
+  compose(world, message, body, { edit: true, ...payload });
+  if (loading) {
+    message.loading = false;
+    message.api.flags = (Number(message.api.flags) & ~MessageFlags.Loading) as MessageFlags;
+  }
+  edited(world, message);
+  if (message === entry.original) answered();
+  changed(entry);
+  return message;
+}
+
+function messageOf(world: World, entry: InteractionEntry, messageId: string): MessageRecord {
+  const found =
+    messageId === "@original"
+      ? entry.original
+      : [entry.original, ...entry.followups].find((message) => message?.api.id === messageId);
+  if (found === undefined || found === null || !world.messages.has(found.api.id)) return unknown.message();
+  return found;
+}
+
+function newEntry(world: World, origin: Origin): InteractionEntry {
+  const id = world.newId(origin.sentAtMs);
+  return {
+    record: {
+      id,
+      applicationId: origin.applicationId,
+      guildId: origin.guild.id,
+      channelId: origin.channel.id,
+      userId: origin.member.userId,
+      state: "pending",
+      callback: null,
+      sentAtMs: world.clock.nowMs(),
+      acknowledgedAtMs: null,
+      answeredAtMs: null,
+      failure: null,
+      refusedCallbacks: [],
+      modal: null,
+      choices: null,
+    },
+    type: origin.type,
+    token: `aW50ZXJhY3Rpb246${randomBytes(96).toString("base64url")}`,
+    commandName: origin.commandName,
+    source: origin.source ?? null,
+    ephemeral: false,
+    original: null,
+    followups: [],
+    focusedType: origin.focusedType ?? null,
+    watchers: new Set(),
+    cancelTimer: () => undefined,
+  };
+}
+
+/** The interaction as the gateway sends it. */
+function wire(world: World, entry: InteractionEntry, { guild, channel, member, data }: Origin) {
+  const { record } = entry;
+  const user = world.users.get(member.userId);
+  return {
+    id: record.id,
+    application_id: record.applicationId,
+    type: entry.type,
+    token: entry.token,
+    version: 1,
+    data,
+    guild_id: guild.id,
+    guild: { id: guild.id, locale: guild.locale, features: apiGuild(guild).features },
+    guild_locale: guild.locale,
+    channel_id: channel.id,
+    channel: interactionChannel(guild, channel, member),
+    member: {
+      ...apiMember(world, member),
+      permissions: channelPermissions(guild, member, channel).toString(),
+    },
+    locale: user?.locale ?? "en-US",
+    app_permissions: botPermissionsIn(guild, channel, record.applicationId),
+    entitlements: [],
+    authorizing_integration_owners: { "0": guild.id },
+    context: 0,
+    attachment_size_limit: 10_485_760,
+    ...(entry.source === null ? {} : { message: structuredClone(entry.source.api) }),
+  };
+}
+
+function metadata(world: World, entry: InteractionEntry): Record<string, unknown> {
+  const { record, source } = entry;
+  const base = {
+    id: record.id,
+    user: apiUser(world, record.userId),
+    authorizing_integration_owners: { "0": record.guildId },
+  };
+  if (entry.type === interactionType.command) {
+    const { id, user } = base;
+    return {
+      interaction_metadata: { ...base, type: 2 },
+      interaction: { id, type: 2, name: entry.commandName, user },
+    };
+  }
+  const component = { ...base, type: 3, interacted_message_id: source?.api.id ?? record.id };
+  if (entry.type === interactionType.component) return { interaction_metadata: component };
+  const trigger = source === null ? { ...base, type: 2 } : component;
+  return { interaction_metadata: { ...base, type: 5, triggering_interaction_metadata: trigger } };
+}
+
+/** Refuses a callback type that does not go with the kind of interaction. */
+function fits(entry: InteractionEntry, type: number): void {
+  const allowedTypes = {
+    [interactionType.command]: [4, 5, 9],
+    [interactionType.component]: [4, 5, 6, 7, 9],
+    [interactionType.autocomplete]: [8],
+    [interactionType.modal]: entry.source === null ? [4, 5] : [4, 5, 6, 7],
+  }[entry.type];
+  if (allowedTypes.includes(type)) return;
+  const message = `Value must be one of {${allowedTypes.join(", ")}}.`;
+  invalidForm(tree([{ path: ["type"], code: "BASE_TYPE_CHOICES", message }]));
+}
+
+function choicesFor(entry: InteractionEntry, body: Record<string, unknown>) {
+  const choices = (body["choices"] ?? []) as NonNullable<InteractionRecord["choices"]>;
+  const wanted = entry.focusedType === 3 ? "string" : "number";
+  choices.forEach(({ value }, index) => {
+    if (typeof value === wanted) return;
+    const path = ["data", "choices", String(index), "value"];
+    const message = `Value is not of type ${wanted}.`;
+    invalidForm(tree([{ path, code: "APPLICATION_COMMAND_OPTIONS_CHOICE_VALUE_INVALID", message }]));
+  });
+  return choices;
+}
+
+function modalFaults(components: Component[]): void {
+  const faults = componentFaults(components, true).map((fault) => ({
+    ...fault,
+    path: ["data", ...fault.path],
+  }));
+  if (components.length > 5) {
+    const message = "Must be between 1 and 5 in length.";
+    faults.push({ path: ["data", "components"], code: "BASE_TYPE_BAD_LENGTH", message });
+  }
+  if (faults.length > 0) invalidForm(tree(faults));
+}
