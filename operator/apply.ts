@@ -75,8 +75,11 @@ function isWhole(live: KubeObject): boolean {
   return ["username", "password"].every((key) => data[key] !== undefined && data[key] !== "");
 }
 
+function intent({ metadata }: KubeObject): string | undefined {
+  return metadata.annotations?.[appliedAnnotation];
+}
+
 function outcomeOf(child: Child, live: KubeObject | undefined): "created" | "updated" | "reverted" {
   if (live === undefined) return "created";
-  const intent = (object: KubeObject) => object.metadata.annotations?.[appliedAnnotation];
   return intent(live) === intent(child.object) ? "reverted" : "updated";
 }

@@ -24,7 +24,7 @@ export function leaseRound(options: {
   namespaces: readonly string[];
   periodMs: number;
   guilds(): Iterable<DkpGuild>;
-  onMissing(key: string): void;
+  onMissing: (key: string) => void;
   log: Logger;
 }): LeaseRound {
   const { client, log } = options;

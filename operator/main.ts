@@ -36,7 +36,7 @@ async function main(environment: Environment): Promise<void> {
     level: environment.LOG_LEVEL,
     format: environment.LOG_FORMAT,
     name: operatorName,
-    sink: telemetry.emitLine,
+    sink: (line) => telemetry.emitLine(line),
   });
   const shutdown = onShutdown({ host: process, log, deadlineMs: 25_000 });
   shutdown.step("telemetry", () => telemetry.shutdown());
@@ -70,7 +70,7 @@ async function main(environment: Environment): Promise<void> {
     queueMetrics: workQueueMetrics(registry, "dkpguild", environment.WORKERS),
     log,
   });
-  leaderMetrics(registry, environment.LEASE_NAME, operator.isLeader);
+  leaderMetrics(registry, environment.LEASE_NAME, () => operator.isLeader());
   shutdown.step("operator", () => operator.stop());
   const server = await healthServer({
     address: environment.METRICS_ADDRESS,

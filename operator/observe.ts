@@ -15,7 +15,7 @@ export type Senses = {
   world: World;
   secrets: SecretReader;
   leases: LeaseRound;
-  clock(): number;
+  clock: () => number;
 };
 
 /** Everything known about a guild now: from the caches, and its Secrets one by one. */
@@ -67,9 +67,13 @@ async function runtimeSecret(
   return found.keys.has("username") && found.keys.has("password") ? { own: found.object } : {};
 }
 
+/** Sorts guilds by their birth. */
+function age({ metadata }: DkpGuild): string {
+  return `${metadata.creationTimestamp} ${metadata.uid}`;
+}
+
 /** The oldest other guild with the same Discord id, if this one is not the oldest itself. */
 function conflict(world: World, guild: DkpGuild): string | undefined {
-  const age = ({ metadata }: DkpGuild) => `${metadata.creationTimestamp} ${metadata.uid}`;
   const [oldest] = world.guildsOf(guild.spec.guildId).toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
   return oldest === undefined || oldest.metadata.uid === guild.metadata.uid
     ? undefined

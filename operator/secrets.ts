@@ -16,7 +16,7 @@ export type SecretReader = {
 
 export function secretReader(options: {
   client: KubeClient;
-  clock(): number;
+  clock: () => number;
   /** How long what was there is believed, in milliseconds. */
   memoryMs: number;
 }): SecretReader {
@@ -41,7 +41,7 @@ export function secretReader(options: {
 function withoutValues({ apiVersion, kind, metadata, ...rest }: KubeObject): SecretFacts {
   const { managedFields: _fields, annotations: _annotations, ...named } = metadata;
   return {
-    keys: new Set(Object.keys((rest["data"] ?? {}) as Record<string, string>)),
+    keys: new Set(Object.keys(rest["data"] ?? {})),
     object: { apiVersion, kind, metadata: named },
   };
 }

@@ -79,7 +79,7 @@ export function startOperator(options: OperatorOptions): Operator {
     options.election === undefined ? alwaysLead(lead) : elected(options, options.election, lead);
   return {
     world,
-    isLeader: leadership.isLeader,
+    isLeader: () => leadership.isLeader(),
     problems: () => (world.hasSynced() ? [] : ["The caches are not complete yet."]),
     async stop() {
       leases.stop();
@@ -98,9 +98,10 @@ async function firstWalk(leases: LeaseRound, log: Logger): Promise<void> {
   }
 }
 
+const clock = () => Date.now();
+
 function guildQueue(options: OperatorOptions, world: World, leases: LeaseRound): WorkQueue {
   const { client, log } = options;
-  const clock = () => Date.now();
   const events = eventRecorder({ client, component: "dkp.dev/operator", instance: options.identity, log });
   const reconciler = {
     client,

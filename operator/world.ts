@@ -45,7 +45,7 @@ export function openWorld(options: {
   client: KubeClient;
   namespaces: readonly string[];
   /** `namespace/name` of a guild that something happened to. */
-  onGuild(key: string): void;
+  onGuild: (key: string) => void;
   log: Logger;
 }): World {
   const { client, namespaces, onGuild, log } = options;
@@ -124,14 +124,15 @@ function guildOf({ metadata }: KubeObject): string[] {
   return name === undefined ? [] : [objectKey({ namespace: metadata.namespace ?? "", name })];
 }
 
+function withoutVersion({ metadata, ...rest }: KubeObject): object {
+  const { resourceVersion: _version, managedFields: _fields, ...named } = metadata;
+  return { ...rest, metadata: named };
+}
+
 /** Whether anything but the version changed. */
 function isNews(change: CacheChange<KubeObject>): boolean {
   if (change.type !== "updated") return true;
-  const bare = ({ metadata, ...rest }: KubeObject) => {
-    const { resourceVersion: _version, managedFields: _fields, ...named } = metadata;
-    return { ...rest, metadata: named };
-  };
-  return !isDeepStrictEqual(bare(change.previous), bare(change.object));
+  return !isDeepStrictEqual(withoutVersion(change.previous), withoutVersion(change.object));
 }
 
 /** Keeps of a Cluster's long status what is looked at. */

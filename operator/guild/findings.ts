@@ -1,4 +1,5 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import type { Report } from "../../crds/report.ts";
 import type { Observation } from "./observation.ts";
 import { type Progress, holds } from "./progress.ts";
 
@@ -76,34 +77,28 @@ function discordFinding(guild: DkpGuild, { report }: Progress): Finding | undefi
   const token = `Secret ${tokenSecretRef?.name ?? "?"}, key ${tokenSecretRef?.key ?? "?"}`;
   const said = report?.discord.message ?? "";
   const tail = said === "" ? "" : ` (${said})`;
-  const state = report?.discord.state ?? "Connecting";
-  switch (state) {
-    case "TokenInvalid":
-      return stalled(
-        "TokenInvalid",
-        `Discord refuses the token in ${token}: put the bot's present token there; no restart is needed${tail}`,
-      );
-    case "IntentsRefused":
-      return stalled(
-        "IntentsRefused",
-        `Discord refuses the bot's intents: allow them in the Developer Portal under Bot${tail}`,
-      );
-    case "NotInGuild":
-      return stalled(
-        "NotInGuild",
-        `The bot is not a member of guild ${guild.spec.guildId}: invite it, or correct guildId by a new DkpGuild${tail}`,
-      );
-    case "IdentifyBudget":
-      return waiting(
-        "IdentifyBudget",
-        `Discord allows no further session today; the bot waits for the next${tail}`,
-      );
-    case "Unreachable":
-      return waiting("DiscordUnreachable", `The bot cannot reach Discord and goes on trying${tail}`);
-    case "Connected":
-    case "Connecting":
-      return undefined;
-  }
+  const findings: Record<Report["discord"]["state"], Finding | undefined> = {
+    TokenInvalid: stalled(
+      "TokenInvalid",
+      `Discord refuses the token in ${token}: put the bot's present token there; no restart is needed${tail}`,
+    ),
+    IntentsRefused: stalled(
+      "IntentsRefused",
+      `Discord refuses the bot's intents: allow them in the Developer Portal under Bot${tail}`,
+    ),
+    NotInGuild: stalled(
+      "NotInGuild",
+      `The bot is not a member of guild ${guild.spec.guildId}: invite it, or correct guildId by a new DkpGuild${tail}`,
+    ),
+    IdentifyBudget: waiting(
+      "IdentifyBudget",
+      `Discord allows no further session today; the bot waits for the next${tail}`,
+    ),
+    Unreachable: waiting("DiscordUnreachable", `The bot cannot reach Discord and goes on trying${tail}`),
+    Connected: undefined,
+    Connecting: undefined,
+  };
+  return findings[report?.discord.state ?? "Connecting"];
 }
 
 function migrationFinding({ image, jobName, migration }: Progress): Finding | undefined {
