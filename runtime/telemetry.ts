@@ -1,4 +1,6 @@
 import type { Registry } from "prom-client";
+import { pause } from "./kube/backoff.ts";
+import { prometheusProducer } from "./prometheus-bridge.ts";
 
 export type Attributes = Record<string, string | number | boolean>;
 
@@ -25,6 +27,95 @@ export type Telemetry = {
 };
 
 /** Traces, metrics and logs by OTLP/HTTP. */
-export async function startTelemetry(_options: TelemetryOptions): Promise<Telemetry> {
-  throw new Error("not built yet");
+export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  const { endpoint } = options;
+  if (endpoint === undefined || endpoint === "")
+    return { span: (_name, _attributes, work) => work(), emitLine() {}, async shutdown() {} };
+  const [api, sdk] = await Promise.all([
+    import("@opentelemetry/api"),
+    startSdk(options, endpoint.replace(/\/+$/, "")),
+  ]);
+  const tracer = api.trace.getTracer(options.serviceName, options.version);
+  const records = api.logs.getLogger(options.serviceName, options.version);
+  return {
+    span: (name, attributes, work) =>
+      tracer.startActiveSpan(name, { attributes }, async (span) => {
+        try {
+          return await work();
+        } catch (error) {
+          const message = error instanceof Error ? error.message : String(error);
+          span.recordException({ name: error instanceof Error ? error.name : "Error", message });
+          span.setStatus({ code: api.SpanStatusCode.ERROR, message });
+          throw error;
+        } finally {
+          span.end();
+        }
+      }),
+    emitLine(line) {
+      const { time, level, msg, ...facts } = JSON.parse(line) as Record<string, unknown>;
+      records.emit({
+        timestamp: typeof time === "string" ? new Date(time) : new Date(),
+        severityText: String(level).toUpperCase(),
+        severityNumber: severities[String(level)] ?? 9,
+        body: typeof msg === "string" ? msg : "",
+        attributes: flattened(facts),
+      });
+    },
+    async shutdown() {
+      // A collector that does not answer must not hold up the end of the process.
+      await Promise.race([sdk.shutdown().catch(() => undefined), pause(5_000)]);
+    },
+  };
+}
+
+/** OTLP's numbers of pino's levels. */
+const severities: Record<string, number> = { trace: 1, debug: 5, info: 9, warn: 13, error: 17, fatal: 21 };
+
+function flattened(facts: Record<string, unknown>): Attributes {
+  const attributes: Attributes = {};
+  for (const [name, value] of Object.entries(facts)) {
+    const isPlain = typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+    attributes[name] = isPlain ? value : JSON.stringify(value);
+  }
+  return attributes;
+}
+
+async function startSdk(options: TelemetryOptions, endpoint: string): Promise<{ shutdown(): Promise<void> }> {
+  const [node, trace, metrics, logs, traceOut, metricsOut, logsOut] = await Promise.all([
+    import("@opentelemetry/sdk-node"),
+    import("@opentelemetry/sdk-trace"),
+    import("@opentelemetry/sdk-metrics"),
+    import("@opentelemetry/sdk-logs"),
+    import("@opentelemetry/exporter-trace-otlp-http"),
+    import("@opentelemetry/exporter-metrics-otlp-http"),
+    import("@opentelemetry/exporter-logs-otlp-http"),
+  ]);
+  const { registry } = options;
+  const reader = new metrics.PeriodicExportingMetricReader({
+    exporter: new metricsOut.OTLPMetricExporter({ url: `${endpoint}/v1/metrics` }),
+    exportIntervalMillis: options.metricIntervalMs ?? 30_000,
+    exportTimeoutMillis: Math.min(10_000, options.metricIntervalMs ?? 10_000),
+    metricProducers: registry === undefined ? [] : [prometheusProducer(registry, metrics)],
+  });
+  return node.startNodeSdk({
+    // The SDK would write its own troubles to the console, between the JSON lines.
+    logLevel: "none",
+    resourceAttributes: {
+      "service.name": options.serviceName,
+      "service.version": options.version,
+      ...options.resource,
+    },
+    resourceDetectors: [],
+    spanProcessors: [
+      new trace.BatchSpanProcessor({
+        exporter: new traceOut.OTLPTraceExporter({ url: `${endpoint}/v1/traces` }),
+      }),
+    ],
+    metricReaders: [reader],
+    logRecordProcessors: [
+      new logs.BatchLogRecordProcessor({
+        exporter: new logsOut.OTLPLogExporter({ url: `${endpoint}/v1/logs` }),
+      }),
+    ],
+  });
 }
