@@ -271,7 +271,8 @@ async function answersOk(call: Call, path: string): Promise<boolean> {
   return (await call("GET", path)).status === 200;
 }
 
-function etcdAnswers(folder: string): Promise<boolean> {
+/** True when etcd listens on its socket in `folder`. */
+export function etcdAnswers(folder: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(`${folder}/etcd.sock`)
       .once("connect", () => resolve(true))

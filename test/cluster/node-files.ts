@@ -26,7 +26,6 @@ export async function writeNodeFiles(
     await writeFile(path, text);
     return path;
   };
-  const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
   const containerdSocket = join(folder, "run/containerd.sock");
   await write("cni/10-dkp.conflist", json(cni(folder)));
   return {
@@ -39,6 +38,10 @@ export async function writeNodeFiles(
     localPath: await write("local-path.json", json(localPath(folder))),
     helperPod: await write("helper-pod.yaml", json(helperPod)),
   };
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
 function containerd(folder: string, socket: string): string {
@@ -148,8 +151,6 @@ function corefile(kubeconfig: string): string {
 function localPath(folder: string): unknown {
   return {
     nodePathMap: [{ node: "DEFAULT_PATH_FOR_NON_LISTED_NODES", paths: [`${folder}/volumes`] }],
-    setupCommand: null,
-    teardownCommand: null,
   };
 }
 
@@ -158,6 +159,6 @@ const helperPod = {
   kind: "Pod",
   metadata: { name: "helper-pod" },
   spec: {
-    containers: [{ name: "helper-pod", image: "localhost/base:1", imagePullPolicy: "IfNotPresent" }],
+    containers: [{ name: "helper-pod", image: "localhost/pause:1", imagePullPolicy: "IfNotPresent" }],
   },
 };

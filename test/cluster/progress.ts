@@ -14,7 +14,8 @@ const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "
 /** A progress that writes to `output`. Steps shorter than a second leave only their closing line. */
 export function progressTo(output: ProgressOutput): Progress {
   const everyMs = output.everyMs ?? (output.terminal ? 120 : 10_000);
-  let running = 0;
+  // Of steps within steps or side by side only the newest speaks while it lasts.
+  const running: symbol[] = [];
   return {
     note: (text) => output.write(`${text}\n`),
     async step(title, work) {
@@ -22,14 +23,16 @@ export function progressTo(output: ProgressOutput): Progress {
       const seconds = (): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;
       let said = "";
       let frame = 0;
-      // Of steps side by side only one can own the moving line; the others just end with theirs.
-      const owner = running === 0;
-      running += 1;
+      const me = Symbol(title);
+      running.push(me);
       const tick = (): void => {
+        if (running.at(-1) !== me) {
+          return;
+        }
         const line = `${title}, ${seconds()}${said === "" ? "" : `, ${said}`}`;
         if (!output.terminal) {
           output.write(`  … ${line}\n`);
-        } else if (owner) {
+        } else {
           frame += 1;
           output.write(`\r\u001b[2K${frames[frame % frames.length] ?? ""} ${line}`);
         }
@@ -46,7 +49,7 @@ export function progressTo(output: ProgressOutput): Progress {
         output.write(`${clear}✗ ${title} (${seconds()})\n`);
         throw cause;
       } finally {
-        running -= 1;
+        running.splice(running.indexOf(me), 1);
         clearInterval(timer);
       }
     },

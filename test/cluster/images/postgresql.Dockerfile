@@ -2,8 +2,8 @@
 FROM docker.io/library/debian:bookworm-slim
 RUN mkdir -p /etc/postgresql-common \
     && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf \
-    && groupadd --system --gid 26 postgres \
-    && useradd --system --uid 26 --gid 26 --home-dir /var/lib/postgresql --shell /bin/bash postgres \
+    && groupadd --system postgres \
+    && useradd --system --uid 26 --gid postgres --home-dir /var/lib/postgresql --shell /bin/bash postgres \
     && apt-get update -q \
     && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends postgresql-15 \
     && apt-get clean && rm -rf /var/lib/apt/lists/*

@@ -1,0 +1,105 @@
+import { existsSync } from "node:fs";
+import { readFile, readdir, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { command } from "./command.ts";
+import { stopDaemon } from "./daemon.ts";
+import { mountsBelow } from "./host.ts";
+import { networkDown } from "./network.ts";
+import { clusterFolder, ctr, kubectl, status } from "./one-node.ts";
+import type { Before } from "./one-node.ts";
+import type { Progress } from "./progress.ts";
+
+/** Ends the one-node cluster and takes away every trace of it, also of one that crashed half way. */
+export async function nodeDown(progress: Progress): Promise<void> {
+  if (!existsSync(clusterFolder)) {
+    return;
+  }
+  const running = await status();
+  await progress.step("Ending pods", async (detail) => {
+    // Nobody may make new ones or find them a place.
+    for (const name of ["kube-controller-manager", "kube-scheduler", "local-path-provisioner"]) {
+      await stopDaemon(clusterFolder, name);
+    }
+    if (running.get("kube-apiserver") === true && running.get("kubelet") === true) {
+      const flags = ["-A", "--all", "--grace-period=2", "--timeout=60s", "--ignore-not-found"];
+      await kubectl(["delete", "pods", ...flags], { onLine: detail, timeoutMs: 70_000 }).catch(
+        () => undefined,
+      );
+    }
+  });
+  await progress.step("Ending servers", async () => {
+    await stopDaemon(clusterFolder, "kubelet");
+    if (running.get("containerd") === true) {
+      await endTasks();
+    }
+    for (const name of (await status()).keys()) {
+      await stopDaemon(clusterFolder, name);
+    }
+    await endShims();
+  });
+  await progress.step("Taking away mounts, network and files", async () => {
+    const text = await readFile(join(clusterFolder, "before.json"), "utf8").catch(() => undefined);
+    const before = text === undefined ? undefined : (JSON.parse(text) as Before);
+    await networkDown(before?.forwarding);
+    for (const mount of await mountsBelow(clusterFolder)) {
+      await command("umount", ["-l", mount]).catch(() => undefined);
+    }
+    await removeCgroups("k8s.io");
+    const left = await mountsBelow(clusterFolder);
+    if (left.length > 0) {
+      throw new Error(`Still mounted, so nothing is deleted: ${left.join(", ")}`);
+    }
+    await rm(clusterFolder, { recursive: true, force: true });
+  });
+}
+
+/** Kills containers that the kubelet left behind. */
+async function endTasks(): Promise<void> {
+  const listed = await ctr(["-n", "k8s.io", "tasks", "ls", "-q"]).catch(() => ({ stdout: "" }));
+  for (const id of listed.stdout.split("\n").filter((line) => line !== "")) {
+    await ctr(["-n", "k8s.io", "tasks", "rm", "-f", id]).catch(() => undefined);
+  }
+}
+
+/** Kills containerd's helpers, told apart from others' by the address of our containerd, and what still runs under them. */
+async function endShims(): Promise<void> {
+  const ours = join(clusterFolder, "run/containerd.sock");
+  for (const entry of await readdir("/proc")) {
+    const words = /^\d+$/.test(entry) ? await readFile(`/proc/${entry}/cmdline`, "utf8").catch(() => "") : "";
+    if (words.includes("containerd-shim") && words.split("\0").includes(ours)) {
+      const children = await readFile(`/proc/${entry}/task/${entry}/children`, "utf8").catch(() => "");
+      for (const pid of [entry, ...children.split(" ").filter((id) => id !== "")]) {
+        kill(Number(pid));
+      }
+    }
+  }
+  await delay(200);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It is gone.
+  }
+}
+
+/** Removes the empty cgroups that containers leave. */
+async function removeCgroups(name: string): Promise<void> {
+  const roots = [
+    "/sys/fs/cgroup",
+    ...(await readdir("/sys/fs/cgroup")).map((entry) => `/sys/fs/cgroup/${entry}`),
+  ];
+  for (const root of roots.filter((path) => existsSync(join(path, name)))) {
+    await removeTree(join(root, name));
+  }
+}
+
+async function removeTree(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries.filter((found) => found.isDirectory())) {
+    await removeTree(join(folder, entry.name));
+  }
+  await rmdir(folder).catch(() => undefined);
+}
