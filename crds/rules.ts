@@ -108,7 +108,7 @@ export const rulesSchema = z
     pools: z
       .array(pool)
       .min(1)
-      .max(10)
+      .max(6)
       .refine(
         (pools) => new Set(pools.map(({ name }) => name)).size === pools.length,
         "two pools have the same name: rename one",

@@ -1,0 +1,172 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { parse } from "yaml";
+import { type ControlPlane, startControlPlane } from "../cluster/control-plane.ts";
+
+const guilds = "/apis/dkp.dev/v1alpha1/namespaces/default/dkpguilds";
+let plane: ControlPlane;
+
+beforeAll(async () => {
+  plane = await startControlPlane();
+  const crd = parse(readFileSync(new URL("../../crds/dkpguilds.yaml", import.meta.url), "utf8"));
+  const made = await plane.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd);
+  expect(made.body["message"]).toBeUndefined();
+  await vi.waitFor(async () => expect((await plane.call("GET", guilds)).status).toBe(200));
+});
+
+afterAll(() => plane?.stop());
+
+type Spec = Record<string, unknown>;
+
+function guild(name: string, spec: Spec) {
+  return {
+    apiVersion: "dkp.dev/v1alpha1",
+    kind: "DkpGuild",
+    metadata: { name },
+    spec: { guildId: "123456789012345678", discord: { tokenSecretRef: { name: "token" } }, ...spec },
+  };
+}
+
+const create = (body: unknown) => plane.call("POST", `${guilds}?fieldValidation=Strict`, body);
+const change = (name: string, patch: unknown) =>
+  plane.call("PATCH", `${guilds}/${name}?fieldValidation=Strict`, patch, "application/merge-patch+json");
+
+describe("what is refused at admission, and in which words", () => {
+  const token = { tokenSecretRef: { name: "token" } };
+  test.each<[string, Spec, RegExp]>([
+    [
+      "a guildId that is no snowflake",
+      { guildId: "my-guild" },
+      /guildId.*must be a Discord id: 17 to 20 digits in quotes/,
+    ],
+    ["a guildId without quotes", { guildId: 123_456_789 }, /guildId.*must be of type string/],
+    ["neither token nor gateway", { discord: {} }, /set exactly one of tokenSecretRef and gatewayRef/],
+    [
+      "both token and gateway",
+      { discord: { ...token, gatewayRef: { name: "g" } } },
+      /set exactly one of tokenSecretRef/,
+    ],
+    [
+      "a gateway, which this version has not",
+      { discord: { gatewayRef: { name: "g" } } },
+      /set tokenSecretRef.*instead/,
+    ],
+    ["an unknown field", { bots: {} }, /unknown field "spec.bots"/],
+    ["an unknown field deep down", { bot: { replica: 2 } }, /unknown field "spec.bot.replica"/],
+    ["too many replicas", { bot: { replicas: 11 } }, /spec.bot.replicas.*less than or equal to 10/],
+    ["no instances", { database: { instances: 0 } }, /spec.database.instances.*greater than or equal to 1/],
+    ["a size that is none", { database: { storage: { size: "big" } } }, /must be a size such as "10Gi"/],
+    ["a size of nothing", { database: { storage: { size: "0" } } }, /must be a size such as "10Gi"/],
+    [
+      "a variable of the operator",
+      { bot: { env: [{ name: "DATABASE_URL", value: "x" }] } },
+      /the operator sets this variable itself/,
+    ],
+    [
+      "a variable that is no name",
+      { bot: { env: [{ name: "A-B" }] } },
+      /must be letters, digits and underscores/,
+    ],
+    ["a variable twice", { bot: { env: [{ name: "A" }, { name: "A" }] } }, /Duplicate value/],
+    ["an unknown mode", { mode: "asleep" }, /supported values: "active", "readOnly", "maintenance"/],
+    ["an unknown policy", { deletionPolicy: "Snapshot" }, /supported values: "Retain", "Delete"/],
+    [
+      "three decimals",
+      { rules: { auctions: { minimumBid: "1.234" } } },
+      /decimal in quotes with at most two decimals/,
+    ],
+    ["a bid of nothing", { rules: { auctions: { minimumBid: 0 } } }, /more than 0/],
+    ["a float", { rules: { auctions: { increment: 2.5 } } }, /must be.*integer/],
+    [
+      "more start points than the pool shows",
+      { rules: { pools: [{ name: "dkp", startPoints: "1.5" }] } },
+      /raise decimals, or round/,
+    ],
+    ["two pools of one name", { rules: { pools: [{ name: "dkp" }, { name: "dkp" }] } }, /Duplicate value/],
+    [
+      "an officer role that is a name",
+      { rules: { roles: { officers: ["Officers"] } } },
+      /must be a Discord id/,
+    ],
+    ["a made-up time zone", { rules: { timeZone: "CET+1" } }, /IANA time zone such as Europe\/Berlin/],
+    ["a locale that is none", { rules: { locale: "English" } }, /language tag such as en/],
+    [
+      "resources that are no quantity",
+      { bot: { resources: { limits: { memory: "lots" } } } },
+      /must be a quantity such as/,
+    ],
+  ])("%s", async (_, spec, sentence) => {
+    const { status, body } = await create(guild("refused", spec));
+    expect(body["message"]).toMatch(sentence);
+    expect(status === 422 || status === 400).toBe(true);
+  });
+
+  test.each(["a".repeat(41), "1guild", "my.guild"])("the name %s", async (name) => {
+    const { body } = await create(guild(name, {}));
+    expect(body["message"]).toMatch(/metadata.name must have at most 40 lower-case letters/);
+  });
+});
+
+describe("what may not change", () => {
+  beforeAll(async () => {
+    const spec = { database: { storage: { size: "10Gi", storageClass: "fast" } } };
+    expect((await create(guild("fixed", spec))).status).toBe(201);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ["guildId", { guildId: "223456789012345678" }, /guildId is immutable/],
+    ["storage shrinks", { database: { storage: { size: "9Gi" } } }, /storage never shrinks/],
+    ["storageClass", { database: { storage: { storageClass: "slow" } } }, /storageClass is immutable/],
+    ["storageClass goes", { database: { storage: { storageClass: null } } }, /storageClass is immutable/],
+  ])("%s", async (_, spec, sentence) => {
+    const { status, body } = await change("fixed", { spec });
+    expect(body["message"]).toMatch(sentence);
+    expect(status).toBe(422);
+  });
+
+  test("storage may grow, in another unit too", async () => {
+    expect((await change("fixed", { spec: { database: { storage: { size: "11000Mi" } } } })).status).toBe(
+      200,
+    );
+  });
+});
+
+describe("what is accepted", () => {
+  test.each(["guild.yaml", "guild-full.yaml"])("the sample %s", async (file) => {
+    const sample = parse(readFileSync(new URL(`../../config/samples/${file}`, import.meta.url), "utf8"));
+    sample.metadata.namespace = "default";
+    const { body } = await create(sample);
+    expect(body["message"]).toBeUndefined();
+  });
+
+  test("a new guild is in progress for kstatus, and has no rules that nobody set", async () => {
+    const { body } = await create(guild("fresh", {}));
+    expect(body).toMatchObject({ status: { observedGeneration: -1 }, spec: { bot: { replicas: 2 } } });
+    expect(body["spec"]).not.toHaveProperty("rules");
+  });
+
+  test("it can be scaled like a Deployment, within its bounds", async () => {
+    await create(guild("scaled", {}));
+    const scale = (replicas: number) =>
+      plane.call("PATCH", `${guilds}/scaled/scale`, { spec: { replicas } }, "application/merge-patch+json");
+    expect((await scale(5)).status).toBe(200);
+    expect((await plane.call("GET", `${guilds}/scaled`)).body).toMatchObject({
+      spec: { bot: { replicas: 5 } },
+    });
+    expect((await scale(50)).status).toBe(422);
+  });
+
+  test("a table shows what one asks for first", async () => {
+    const { body } = await plane.call(
+      "GET",
+      "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/dkpguilds.dkp.dev",
+    );
+    const spec = body["spec"] as {
+      versions: { additionalPrinterColumns: { name: string; priority?: number }[] }[];
+    };
+    const shown = spec.versions[0]?.additionalPrinterColumns.filter(
+      ({ priority }) => priority === undefined || priority === 0,
+    );
+    expect(shown?.map(({ name }) => name)).toEqual(["Guild", "Phase", "Ready", "Leader", "DB", "Age"]);
+  });
+});
