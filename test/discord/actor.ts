@@ -1,11 +1,11 @@
 import type { APIApplicationCommandOptionChoice } from "discord-api-types/v10";
 import { clientRefuses, commandData, focusedOption, selectedData, type Scene } from "./command-input.ts";
-import { walk, type Component } from "./components.ts";
-import type { Actor, Interaction, Member, Modal, Options, Ref, Where } from "./driver.ts";
+import { walk } from "./components.ts";
+import type { Actor, Component, Interaction, Member, Modal, Options, Ref, Where } from "./driver.ts";
 import { interactionType, type InteractionEntry, type Interactions } from "./interactions.ts";
 import { publish } from "./messages.ts";
 import { mentions } from "./mentions.ts";
-import { blankMessage, driverMessage } from "./objects.ts";
+import { blankMessage, driverMessage, newMessage } from "./objects.ts";
 import { allowed, channelPermissions, mayUseCommand } from "./permissions.ts";
 import { idOf, known, type ChannelRecord, type MessageRecord, type World } from "./world.ts";
 import { PermissionFlagsBits } from "discord-api-types/v10";
@@ -74,7 +74,7 @@ export function actor(context: Context, who: Member): Actor {
     const record = world.messages.get(idOf(message)) ?? clientRefuses("the message is gone");
     if (record.onlyFor !== null && record.onlyFor !== who.id)
       clientRefuses(`${who.name} does not see the message`);
-    const component = walk((record.api.components ?? []) as unknown as Component[])
+    const component = walk(record.api.components)
       .map(({ component: found }) => found)
       .find(
         (found) => types.includes(found.type) && (found["custom_id"] === wanted || found["label"] === wanted),
@@ -150,14 +150,8 @@ export function actor(context: Context, who: Member): Actor {
       const api = { ...blankMessage(world, channel.id, who.id), content };
       const found = mentions(world, here.guild, channel, api, null);
       const shown = { mentions: found.users, mention_roles: found.roles, mention_everyone: found.everyone };
-      const record: MessageRecord = {
-        api: { ...api, ...shown },
-        onlyFor: null,
-        edits: 0,
-        loading: false,
-        notified: found.notified,
-        applicationId: null,
-      };
+      const record = newMessage({ ...api, ...shown });
+      record.notified = found.notified;
       publish(world, record);
       return driverMessage(record);
     },
@@ -197,7 +191,8 @@ function submit(
 /** The text of an input, within its bounds. */
 function typed(component: Component, inputs: Record<string, string>): string {
   const name = String(component["custom_id"]);
-  const text = inputs[name] ?? String(component["value"] ?? "");
+  const preset = component["value"];
+  const text = inputs[name] ?? (typeof preset === "string" ? preset : "");
   const required = component["required"] !== false;
   const least = Number(component["min_length"] ?? (required ? 1 : 0));
   const most = Number(component["max_length"] ?? 4_000);

@@ -90,7 +90,14 @@ function values(
   const sent = registered.flatMap((option) => {
     const given = options[option.name];
     if (option.name === focused) {
-      return [{ name: option.name, type: option.type, value: String(given ?? ""), focused: true }];
+      return [
+        {
+          name: option.name,
+          type: option.type,
+          value: typeof given === "object" ? given.id : String(given ?? ""),
+          focused: true,
+        },
+      ];
     }
     if (given === undefined) {
       if (option.required === true && focused === null) clientRefuses(`option ${option.name} is required`);

@@ -1,6 +1,5 @@
-import type { APIApplicationCommand } from "discord-api-types/v10";
 import type { Fault } from "./components.ts";
-import type { Snowflake } from "./driver.ts";
+import type { Command, Snowflake } from "./driver.ts";
 import { invalidForm, missingAccess, refuse, unknown } from "./refusal.ts";
 import { tree } from "./schema.ts";
 import type { ApplicationRecord, CommandRecord, GuildRecord, World } from "./world.ts";
@@ -65,10 +64,12 @@ function nameFaults(name: string, path: string[]): Fault[] {
   return [{ path, code: "APPLICATION_COMMAND_INVALID_NAME", message: "Command name is invalid" }];
 }
 
+function longest(text: string, localized: Record<string, string> | null | undefined): number {
+  return Math.max(text.length, ...Object.values(localized ?? {}).map(({ length }) => length));
+}
+
 /** Characters that count towards the 8,000: names, descriptions and values, in the longest language each. */
 export function characters(part: CommandBody | OptionBody): number {
-  const longest = (text: string, localized: Record<string, string> | null | undefined) =>
-    Math.max(text.length, ...Object.values(localized ?? {}).map(({ length }) => length));
   const own =
     longest(part.name, part.name_localizations) +
     longest(part.description ?? "", part.description_localizations);
@@ -167,7 +168,7 @@ export function overwriteCommands(
   application: ApplicationRecord,
   guild: GuildRecord,
   bodies: CommandBody[],
-): APIApplicationCommand[] {
+): Command[] {
   const faults = bodies.flatMap((body, index) =>
     commandFaults(body).map((fault) => ({ ...fault, path: [String(index), ...fault.path] })),
   );
@@ -195,7 +196,7 @@ export function createCommand(
   application: ApplicationRecord,
   guild: GuildRecord,
   body: CommandBody,
-): { created: boolean; command: APIApplicationCommand } {
+): { created: boolean; command: Command } {
   const faults = commandFaults(body);
   if (faults.length > 0) invalidForm(tree(faults));
   const before = list(application, guild.id);
@@ -210,7 +211,7 @@ export function createCommand(
   return { created, command: shown(command) };
 }
 
-export function listCommands(application: ApplicationRecord, guildId: Snowflake): APIApplicationCommand[] {
+export function listCommands(application: ApplicationRecord, guildId: Snowflake): Command[] {
   return list(application, guildId).map(shown);
 }
 
@@ -245,9 +246,8 @@ function stored(
   const type = body.type ?? chatInput;
   const old = before.find((command) => command.name === body.name && command.type === type);
   const permissions = body.default_member_permissions;
-  const { id: _, ...rest } = withoutNulls(body as unknown as Record<string, unknown>);
   return {
-    ...rest,
+    ...withoutNulls(body),
     id: old?.id ?? world.newId(),
     application_id: application.id,
     guild_id: guild.id,
@@ -277,6 +277,7 @@ function cleaned(value: unknown): unknown {
     : value;
 }
 
-function shown({ access: _, ...command }: CommandRecord): APIApplicationCommand {
-  return command as APIApplicationCommand;
+function shown(record: CommandRecord): Command {
+  const { access, ...command } = record;
+  return access === undefined ? record : command;
 }

@@ -1,10 +1,10 @@
-/** A component as it is sent: only what is common to all kinds is typed. */
-export type Component = { type: number; id?: number; [field: string]: unknown };
+import type { Component } from "./driver.ts";
+
 export type Fault = { path: string[]; code: string; message: string };
 
 const actionRow = 1;
 const button = 2;
-const selects = [3, 5, 6, 7, 8];
+const selects = new Set([3, 5, 6, 7, 8]);
 const textDisplay = 10;
 const maxNested = 40;
 const maxDisplayedText = 4_000;
@@ -64,15 +64,18 @@ function duplicates(all: { path: string[]; component: Component }[]): Fault[] {
 
 function rowFaults(path: string[], row: Component): Fault[] {
   const children = (row["components"] ?? []) as Component[];
-  const hasSelect = children.some(({ type }) => selects.includes(type));
+  const hasSelect = children.some(({ type }) => selects.has(type));
   if (!hasSelect || children.length === 1) return [];
   const message = "The specified component exceeds the maximum width";
   return [{ path: [...path, "components"], code: "COMPONENT_LAYOUT_WIDTH_EXCEEDED", message }];
 }
 
+function given(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== "";
+}
+
 function buttonFaults(path: string[], component: Component): Fault[] {
   const { style, custom_id: customId, url, label, emoji } = component as Record<string, unknown>;
-  const given = (value: unknown) => value !== undefined && value !== null && value !== "";
   const faults: Fault[] = [];
   if (style === 5 && !given(url)) {
     faults.push({ path, code: "BASE_TYPE_REQUIRED", message: "A url is required" });
@@ -115,7 +118,7 @@ function v2Faults(all: { path: string[]; component: Component }[]): Fault[] {
   }
   const shown = all
     .filter(({ component }) => component.type === textDisplay)
-    .reduce((sum, { component }) => sum + String(component["content"] ?? "").length, 0);
+    .reduce((sum, { component }) => sum + JSON.stringify(component["content"] ?? "").length - 2, 0);
   if (shown > maxDisplayedText) {
     const message = `The total displayable text exceeds ${maxDisplayedText} characters`;
     faults.push({ path: ["components"], code: "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED", message });
@@ -167,7 +170,7 @@ function fill(component: Component, newId: () => string): void {
     const { url } = source as { url: string };
     return { id: newId(), url, proxy_url: url };
   };
-  if (selects.includes(component.type)) {
+  if (selects.has(component.type)) {
     component["min_values"] ??= 1;
     component["max_values"] ??= 1;
   }

@@ -1,8 +1,10 @@
 import type {
   APIApplicationCommand,
   APIApplicationCommandOptionChoice,
+  APIEmbed,
   APIMessage,
   APIModalInteractionResponseCallbackData,
+  APIUser,
 } from "discord-api-types/v10";
 
 /** A Discord id: a decimal string of 64 bits, its time in the upper 42. */
@@ -90,10 +92,33 @@ export type Where = {
   sentAtMs?: number;
 };
 
+/** A component as it travels: only what is common to all kinds is typed. */
+export type Component = { type: number; id?: number; [field: string]: unknown };
+export type Embed = Omit<APIEmbed, "type"> & { type?: string };
+export type User = Omit<APIUser, "flags" | "public_flags"> & { flags: number; public_flags: number };
+
+/** A registered command. */
+export type Command = Omit<APIApplicationCommand, "type" | "handler"> & { type: number };
+
+/** Discord's message, its enumerations as the numbers they are. */
+export type ApiMessage = Omit<
+  APIMessage,
+  "type" | "flags" | "embeds" | "components" | "author" | "mentions"
+> & {
+  type: number;
+  flags: number;
+  embeds: Embed[];
+  components: Component[];
+  author: User;
+  mentions: User[];
+};
+
 /** A message as stored: what the API answers with, whether only one member sees it, how often it was edited. */
-export type Message = APIMessage & {
+export type Message = ApiMessage & {
   ephemeral: boolean;
   edits: number;
+  /** How many different contents it has shown; an edit that changes nothing adds none, "thinking…" is none. */
+  versions: number;
   /** The answer is announced ("thinking…"), not yet there. */
   loading: boolean;
   /** Users that were notified, after allowed_mentions. */
@@ -124,7 +149,12 @@ export type InteractionRecord = {
   sentAtMs: number;
   acknowledgedAtMs: number | null;
   answeredAtMs: number | null;
+  /** Milliseconds, with fractions, from sending to the accepted first answer and to the answer's content. */
+  acknowledgedAfterMs: number | null;
+  answeredAfterMs: number | null;
   failure: string | null;
+  /** Raised by every change. */
+  revision: number;
   /** First answers that were refused, as Discord error codes (40060, 10062). */
   refusedCallbacks: number[];
   original: Message | null;
@@ -278,7 +308,7 @@ export type DiscordDriver = {
   invite(guild: Ref, application: Ref): Promise<void>;
   kick(guild: Ref, application: Ref): Promise<void>;
   /** The commands of an application in a guild as registered. */
-  commands(application: Ref, guild: Ref): Promise<APIApplicationCommand[]>;
+  commands(application: Ref, guild: Ref): Promise<Command[]>;
   /** What an administrator sets in the server's settings, which overrides default_member_permissions. */
   setCommandAccess(application: Ref, guild: Ref, command: string, access: CommandAccess[]): Promise<void>;
   as(member: Member): Actor;

@@ -38,12 +38,15 @@ export function interaction(source: RecordSource): Interaction {
       orFailed((record): Message | null => (record.state === "answered" ? answerOf(record) : null), patience),
     modal: (patience) => orFailed((record): Modal | null => record.modal, patience),
     async failed(patience) {
-      const settled = ({ state }: InteractionRecord) => state === "failed" || state === "answered";
       const record = await until(settled, patience);
       if (record.failure !== null) return record.failure;
       throw new Error(`interaction ${source.id} was answered: ${JSON.stringify(record.original?.content)}`);
     },
   };
+}
+
+function settled({ state }: InteractionRecord): boolean {
+  return state === "failed" || state === "answered";
 }
 
 function answerOf({ callback, original, followups }: InteractionRecord): Message | null {

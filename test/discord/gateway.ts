@@ -97,6 +97,10 @@ export function refreshLimit(world: World, application: ApplicationRecord): Appl
   return limit;
 }
 
+function shardOf(guildId: Snowflake, count: number): number {
+  return Number((BigInt(guildId) >> 22n) % BigInt(count));
+}
+
 /** The gateway over WebSocket: sessions, heartbeats, resumption, and its limits. */
 export function gateway(world: World, violations: ViolationSink, options: GatewayOptions): Gateway {
   const { clock } = world;
@@ -144,8 +148,6 @@ export function gateway(world: World, violations: ViolationSink, options: Gatewa
     close(connection, code, reason);
   };
 
-  const shardOf = (guildId: Snowflake, count: number) => Number((BigInt(guildId) >> 22n) % BigInt(count));
-
   world.dispatch = ({ guildId, intent, applicationId }, event, data) => {
     let json: string | undefined;
     const guild = world.guilds.get(guildId);
@@ -155,7 +157,7 @@ export function gateway(world: World, violations: ViolationSink, options: Gatewa
       if (intent !== 0 && (session.intents & intent) === 0) continue;
       if (shardOf(guildId, session.shard[1]) !== session.shard[0]) continue;
       json ??= JSON.stringify(data);
-      const times = event === GatewayDispatchEvents.InteractionCreate ? deliveries : 1;
+      const times = event === "INTERACTION_CREATE" ? deliveries : 1;
       for (let time = 0; time < times; time += 1) emit(session, event, json);
     }
   };

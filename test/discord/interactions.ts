@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { GatewayDispatchEvents, MessageFlags, type APIMessage } from "discord-api-types/v10";
-import { componentFaults, type Component } from "./components.ts";
-import type { InteractionRecord, Snowflake } from "./driver.ts";
+import { GatewayDispatchEvents, MessageFlags } from "discord-api-types/v10";
+import { componentFaults } from "./components.ts";
+import type { Component, InteractionRecord, Snowflake } from "./driver.ts";
 import { compose, edited, publish, removeMessage, type MessageBody, type Upload } from "./messages.ts";
 import {
   apiGuild,
@@ -11,6 +11,7 @@ import {
   botPermissionsIn,
   driverMessage,
   interactionChannel,
+  newMessage,
 } from "./objects.ts";
 import { channelPermissions } from "./permissions.ts";
 import { invalidForm, refuse, unknown } from "./refusal.ts";
@@ -29,6 +30,8 @@ export type InteractionEntry = {
   record: Omit<InteractionRecord, "original" | "followups">;
   type: InteractionType;
   token: string;
+  /** By the monotonic clock, in milliseconds. */
+  startedAt: number;
   /** Name of the command that started it, for the message's metadata. */
   commandName: string;
   /** The message whose component caused it. */
@@ -85,7 +88,8 @@ export function interactions(world: World): Interactions {
   const tokens = new Map<string, InteractionEntry>();
 
   const changed = (entry: InteractionEntry) => {
-    for (const watcher of [...entry.watchers]) watcher();
+    entry.record.revision += 1;
+    for (const watcher of entry.watchers) watcher();
   };
 
   const sweep = () => {
@@ -108,9 +112,10 @@ export function interactions(world: World): Interactions {
     if (entry.record.state === "answered") return;
     entry.record.state = "answered";
     entry.record.answeredAtMs = clock.nowMs();
+    entry.record.answeredAfterMs = performance.now() - entry.startedAt;
   };
 
-  const newMessage = (entry: InteractionEntry, ephemeral: boolean, kind: 19 | 20): MessageRecord => {
+  const answerMessage = (entry: InteractionEntry, ephemeral: boolean, kind: 19 | 20): MessageRecord => {
     const { record } = entry;
     const api = {
       ...blankMessage(world, record.channelId, record.applicationId),
@@ -118,23 +123,19 @@ export function interactions(world: World): Interactions {
       application_id: record.applicationId,
       webhook_id: record.applicationId,
       ...metadata(world, entry),
-      flags: (ephemeral ? MessageFlags.Ephemeral : 0) as NonNullable<APIMessage["flags"]>,
-    } as APIMessage;
-    return {
-      api,
-      onlyFor: ephemeral ? record.userId : null,
-      edits: 0,
-      loading: false,
-      notified: [],
-      applicationId: record.applicationId,
+      flags: ephemeral ? MessageFlags.Ephemeral : 0,
     };
+    return newMessage(api, {
+      onlyFor: ephemeral ? record.userId : null,
+      applicationId: record.applicationId,
+    });
   };
 
   const respond = (entry: InteractionEntry, { type, data }: Callback, payload: Omit<Payload, "body">) => {
     const body = data ?? {};
-    const ephemeral = (Number(body.flags ?? 0) & MessageFlags.Ephemeral) !== 0;
+    const ephemeral = ((body.flags ?? 0) & MessageFlags.Ephemeral) !== 0;
     if (type === 4) {
-      const message = newMessage(entry, ephemeral, 20);
+      const message = answerMessage(entry, ephemeral, 20);
       compose(world, message, body, { edit: false, ...payload });
       Object.assign(entry, { original: message, ephemeral });
       return () => {
@@ -143,9 +144,9 @@ export function interactions(world: World): Interactions {
       };
     }
     if (type === 5) {
-      const message = newMessage(entry, ephemeral, 20);
+      const message = answerMessage(entry, ephemeral, 20);
       message.loading = true;
-      message.api.flags = (Number(message.api.flags) | MessageFlags.Loading) as MessageFlags;
+      message.api.flags = message.api.flags | MessageFlags.Loading;
       Object.assign(entry, { original: message, ephemeral });
       return () => publish(world, message);
     }
@@ -165,7 +166,7 @@ export function interactions(world: World): Interactions {
       };
     }
     if (type === 9) {
-      modalFaults((body["components"] ?? []) as unknown as Component[]);
+      modalFaults(body.components ?? []);
       return () => {
         entry.record.modal = { ...(body as unknown as Modal), interactionId: entry.record.id };
         answered(entry);
@@ -205,6 +206,7 @@ export function interactions(world: World): Interactions {
       const take = respond(entry, callback, payload);
       record.callback = callback.type;
       record.acknowledgedAtMs = clock.nowMs();
+      record.acknowledgedAfterMs = performance.now() - entry.startedAt;
       record.state = "deferred";
       entry.cancelTimer();
       take();
@@ -231,8 +233,8 @@ export function interactions(world: World): Interactions {
         // The first follow-up to "thinking…" takes its place, and its visibility with it.
         return finish(world, entry, original, { body, ...payload }, () => answered(entry), changed);
       }
-      const ephemeral = (Number(body.flags ?? 0) & MessageFlags.Ephemeral) !== 0;
-      const message = newMessage(entry, ephemeral, 19);
+      const ephemeral = ((body.flags ?? 0) & MessageFlags.Ephemeral) !== 0;
+      const message = answerMessage(entry, ephemeral, 19);
       compose(world, message, body, { edit: false, ...payload });
       entry.followups.push(message);
       publish(world, message);
@@ -279,7 +281,7 @@ function finish(
   compose(world, message, body, { edit: true, ...payload });
   if (loading) {
     message.loading = false;
-    message.api.flags = (Number(message.api.flags) & ~MessageFlags.Loading) as MessageFlags;
+    message.api.flags = message.api.flags & ~MessageFlags.Loading;
   }
   edited(world, message);
   if (message === entry.original) answered();
@@ -310,13 +312,17 @@ function newEntry(world: World, origin: Origin): InteractionEntry {
       sentAtMs: world.clock.nowMs(),
       acknowledgedAtMs: null,
       answeredAtMs: null,
+      acknowledgedAfterMs: null,
+      answeredAfterMs: null,
       failure: null,
+      revision: 0,
       refusedCallbacks: [],
       modal: null,
       choices: null,
     },
     type: origin.type,
     token: `aW50ZXJhY3Rpb246${randomBytes(96).toString("base64url")}`,
+    startedAt: performance.now(),
     commandName: origin.commandName,
     source: origin.source ?? null,
     ephemeral: false,

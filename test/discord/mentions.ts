@@ -1,5 +1,5 @@
-import { PermissionFlagsBits, type APIMessage, type APIUser } from "discord-api-types/v10";
-import type { Snowflake } from "./driver.ts";
+import { PermissionFlagsBits } from "discord-api-types/v10";
+import type { ApiMessage, Snowflake, User } from "./driver.ts";
 import { apiUser } from "./objects.ts";
 import { allowed, channelPermissions } from "./permissions.ts";
 import type { ChannelRecord, GuildRecord, World } from "./world.ts";
@@ -11,7 +11,7 @@ export type AllowedMentions = {
   replied_user?: boolean | null;
 };
 
-type Found = { users: APIUser[]; roles: Snowflake[]; everyone: boolean; notified: Snowflake[] };
+type Found = { users: User[]; roles: Snowflake[]; everyone: boolean; notified: Snowflake[] };
 
 function matches(content: string, pattern: RegExp): Snowflake[] {
   return [...new Set([...content.matchAll(pattern)].flatMap((match) => match[1] ?? []))];
@@ -22,7 +22,7 @@ export function mentions(
   world: World,
   guild: GuildRecord,
   channel: ChannelRecord,
-  api: APIMessage,
+  api: ApiMessage,
   allowedMentions: AllowedMentions | null,
 ): Found {
   const text = api.content;

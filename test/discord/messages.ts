@@ -1,16 +1,15 @@
 import { GatewayDispatchEvents, GatewayIntentBits, MessageFlags } from "discord-api-types/v10";
-import type { APIEmbed, APIMessage } from "discord-api-types/v10";
-import { componentFaults, storedComponents, type Component, type Fault } from "./components.ts";
-import type { Snowflake } from "./driver.ts";
+import { componentFaults, storedComponents, type Fault } from "./components.ts";
+import type { ApiMessage, Component, Embed, Snowflake } from "./driver.ts";
 import { mentions, type AllowedMentions } from "./mentions.ts";
-import { apiMember, driverMessage } from "./objects.ts";
+import { driverMessage, partialMember } from "./objects.ts";
 import { invalidForm, refuse } from "./refusal.ts";
 import { tree } from "./schema.ts";
 import { known, type ChannelRecord, type GuildRecord, type MessageRecord, type World } from "./world.ts";
 
 export type MessageBody = {
   content?: string | null;
-  embeds?: APIEmbed[] | null;
+  embeds?: Embed[] | null;
   components?: Component[] | null;
   flags?: number | null;
   allowed_mentions?: AllowedMentions | null;
@@ -36,8 +35,8 @@ export function compose(
   context: { edit: boolean; uploads: Upload[]; baseUrl: string },
 ): void {
   const { api } = record;
-  const before = Number(api.flags ?? 0);
-  const given = Number(body.flags ?? 0);
+  const before = api.flags;
+  const given = body.flags ?? 0;
   const flags = context.edit
     ? (before & ~MessageFlags.SuppressEmbeds) | (given & editableFlags)
     : before | (given & creatableFlags);
@@ -53,20 +52,21 @@ export function compose(
   const left =
     merged.content !== "" ||
     (merged.embeds ?? api.embeds).length > 0 ||
-    (merged.components ?? api.components ?? []).length > 0 ||
+    (merged.components ?? api.components).length > 0 ||
     attachments.length > 0;
   if (!left) refuse(400, 50006, "Cannot send an empty message");
   api.content = merged.content;
   if (merged.embeds !== null) api.embeds = merged.embeds.map(storedEmbed);
   if (merged.components !== null) {
-    api.components = storedComponents(merged.components, world.newId) as NonNullable<
-      APIMessage["components"]
-    >;
+    api.components = storedComponents(merged.components, world.newId);
   }
   api.attachments = attachments;
-  api.flags = flags as NonNullable<APIMessage["flags"]>;
+  api.flags = flags;
   if (body.tts === true) api.tts = true;
   applyMentions(world, record, body);
+  const shown = JSON.stringify([api.content, api.embeds, api.components, api.attachments]);
+  if (shown !== record.shown) record.versions += 1;
+  record.shown = shown;
 }
 
 function messageFaults(body: MessageBody, v2: boolean): Fault[] {
@@ -104,7 +104,7 @@ function mentionFaults({ allowed_mentions: allowed }: MessageBody): Fault[] {
 }
 
 /** Characters of an embed that count towards the 6,000. */
-function embedText(embed: APIEmbed): number {
+function embedText(embed: Embed): number {
   const parts = [
     embed.title,
     embed.description,
@@ -115,13 +115,13 @@ function embedText(embed: APIEmbed): number {
   return parts.reduce((sum, part) => sum + (part?.length ?? 0), 0);
 }
 
-function storedEmbed(embed: APIEmbed): APIEmbed {
-  const clean = Object.fromEntries(Object.entries(embed).filter(([, value]) => value !== null)) as APIEmbed;
+function storedEmbed(embed: Embed): Embed {
+  const clean = Object.fromEntries(Object.entries(embed).filter(([, value]) => value !== null)) as Embed;
   const fields = clean.fields?.map((field) => ({ ...field, inline: field.inline ?? false }));
   const timestamp = clean.timestamp === undefined ? undefined : new Date(clean.timestamp).toISOString();
   return {
     ...clean,
-    type: "rich" as NonNullable<APIEmbed["type"]>,
+    type: "rich",
     ...(fields === undefined ? {} : { fields }),
     ...(timestamp === undefined ? {} : { timestamp }),
   };
@@ -129,10 +129,10 @@ function storedEmbed(embed: APIEmbed): APIEmbed {
 
 function keptAttachments(
   world: World,
-  api: APIMessage,
+  api: ApiMessage,
   body: MessageBody,
   { uploads, baseUrl }: { uploads: Upload[]; baseUrl: string },
-): APIMessage["attachments"] {
+): ApiMessage["attachments"] {
   const listed = body.attachments;
   const kept = listed
     ? api.attachments.filter(({ id }) => listed.some((entry) => String(entry.id) === id))
@@ -154,7 +154,7 @@ function applyMentions(world: World, record: MessageRecord, body: MessageBody): 
   record.api.mention_roles = found.roles;
   record.api.mention_everyone = found.everyone;
   // An edit notifies nobody anew, and neither does a message that asks for silence.
-  const silent = (Number(record.api.flags) & MessageFlags.SuppressNotifications) !== 0;
+  const silent = (record.api.flags & MessageFlags.SuppressNotifications) !== 0;
   if (record.edits === 0 && !silent) record.notified = found.notified;
 }
 
@@ -194,7 +194,7 @@ function announce(world: World, channel: ChannelRecord, record: MessageRecord, e
         ? {}
         : { content: "", embeds: [], components: [], attachments: [] }),
       guild_id: guild.id,
-      ...(member === undefined ? {} : { member: withoutUser(apiMember(world, member)) }),
+      ...(member === undefined ? {} : { member: { ...partialMember(member), mute: false, deaf: false } }),
     };
     const intent = GatewayIntentBits.GuildMessages;
     world.dispatch({ guildId: guild.id, intent, applicationId }, event, data);
@@ -204,10 +204,6 @@ function announce(world: World, channel: ChannelRecord, record: MessageRecord, e
 /** Content that a bot without the message content intent still sees. */
 function ownOrMentioned({ api }: MessageRecord, applicationId: Snowflake): boolean {
   return api.author.id === applicationId || api.mentions.some(({ id }) => id === applicationId);
-}
-
-function withoutUser<T extends { user: unknown }>({ user: _, ...rest }: T): Omit<T, "user"> {
-  return rest;
 }
 
 /** The messages of a channel that everybody in it sees, oldest first. */

@@ -1,13 +1,4 @@
-import type {
-  APIGuildMember,
-  APIMessage,
-  APIRole,
-  APITextChannel,
-  APIUser,
-  GuildMemberFlags,
-  UserFlags,
-} from "discord-api-types/v10";
-import type { Message } from "./driver.ts";
+import type { ApiMessage, Message, User } from "./driver.ts";
 import { channelPermissions, guildPermissions } from "./permissions.ts";
 import { timeOf } from "./snowflake.ts";
 import type {
@@ -21,9 +12,7 @@ import type {
 } from "./world.ts";
 import { known } from "./world.ts";
 
-const noFlags = 0;
-
-export function apiUser(world: World, userId: string): APIUser {
+export function apiUser(world: World, userId: string): User {
   const user = known(world.users, userId, "user");
   return {
     id: user.id,
@@ -36,14 +25,14 @@ export function apiUser(world: World, userId: string): APIUser {
     avatar_decoration_data: null,
     collectibles: null,
     primary_guild: null,
-    public_flags: noFlags as UserFlags,
-    flags: noFlags as UserFlags,
+    public_flags: 0,
+    flags: 0,
     ...(user.bot ? { bot: true } : {}),
   };
 }
 
 /** A member without `user`, as in resolved data. */
-export function partialMember(member: MemberRecord): Omit<APIGuildMember, "user" | "mute" | "deaf"> {
+export function partialMember(member: MemberRecord) {
   return {
     nick: member.nick,
     avatar: null,
@@ -54,16 +43,16 @@ export function partialMember(member: MemberRecord): Omit<APIGuildMember, "user"
     joined_at: new Date(member.joinedAtMs).toISOString(),
     premium_since: null,
     communication_disabled_until: null,
-    flags: noFlags as GuildMemberFlags,
+    flags: 0,
     pending: false,
   };
 }
 
-export function apiMember(world: World, member: MemberRecord): APIGuildMember {
+export function apiMember(world: World, member: MemberRecord) {
   return { ...partialMember(member), mute: false, deaf: false, user: apiUser(world, member.userId) };
 }
 
-export function apiRole(role: RoleRecord): APIRole {
+export function apiRole(role: RoleRecord) {
   return {
     id: role.id,
     name: role.name,
@@ -76,12 +65,12 @@ export function apiRole(role: RoleRecord): APIRole {
     mentionable: false,
     icon: null,
     unicode_emoji: null,
-    flags: noFlags as APIRole["flags"],
+    flags: 0,
     ...(role.botId === null ? {} : { tags: { bot_id: role.botId } }),
   };
 }
 
-export function apiChannel(channel: ChannelRecord): APITextChannel {
+export function apiChannel(channel: ChannelRecord) {
   return {
     id: channel.id,
     type: 0,
@@ -93,7 +82,7 @@ export function apiChannel(channel: ChannelRecord): APITextChannel {
     nsfw: false,
     rate_limit_per_user: 0,
     last_message_id: [...channel.messages.keys()].at(-1) ?? null,
-    flags: noFlags as NonNullable<APITextChannel["flags"]>,
+    flags: 0,
     permission_overwrites: channel.overwrites.map(({ id, type, allow, deny }) => ({
       id,
       type,
@@ -219,13 +208,23 @@ export function driverMessage(record: MessageRecord): Message {
     ...structuredClone(record.api),
     ephemeral: record.onlyFor !== null,
     edits: record.edits,
+    versions: record.versions,
     loading: record.loading,
     notified: record.notified,
   };
 }
 
-/** The skeleton of a message, before its content. */
-export function blankMessage(world: World, channelId: string, authorId: string): APIMessage {
+/** A message before its content. */
+export function newMessage(
+  api: ApiMessage,
+  more: { onlyFor?: string | null; applicationId?: string | null } = {},
+): MessageRecord {
+  const { onlyFor = null, applicationId = null } = more;
+  return { api, onlyFor, applicationId, edits: 0, versions: 0, shown: "", loading: false, notified: [] };
+}
+
+/** The skeleton of a message as the API has it. */
+export function blankMessage(world: World, channelId: string, authorId: string): ApiMessage {
   const id = world.newId();
   return {
     id,
@@ -243,6 +242,6 @@ export function blankMessage(world: World, channelId: string, authorId: string):
     embeds: [],
     components: [],
     pinned: false,
-    flags: noFlags as NonNullable<APIMessage["flags"]>,
+    flags: 0,
   };
 }

@@ -115,16 +115,13 @@ export function rest({ world, routes, faults, limits, violations }: RestOptions)
     const { request } = route;
     if (request === undefined) return;
     if (route.many === true && !Array.isArray(body)) {
-      return invalidForm({
-        _errors: [{ code: "BASE_TYPE_BAD_TYPE", message: "Only iterables may be used." }],
-      });
+      invalidForm({ _errors: [{ code: "BASE_TYPE_BAD_TYPE", message: "Only iterables may be used." }] });
     }
     const name = typeof request === "string" ? request : request(body);
     const errors = each(route, body, (part) => misfit(name, lenient(part)));
-    if (errors !== undefined) return invalidForm(errors);
+    if (errors !== undefined) invalidForm(errors);
     const extra = [body].flat().flatMap((part) => unknownFields(name, lenient(part)));
     if (extra.length > 0) violate(exchange, `fields that Discord does not know: ${extra.join(", ")}`, extra);
-    return undefined;
   };
 
   const answer = async (exchange: Exchange): Promise<Answer> => {

@@ -19,6 +19,7 @@ import {
   apiUser,
   blankMessage,
   memberPermissions,
+  newMessage,
 } from "./objects.ts";
 import { allowed, channelPermissions } from "./permissions.ts";
 import type { Bucket } from "./rate-limits.ts";
@@ -266,12 +267,17 @@ function channelFor(world: World, { application, parameters }: Call) {
   return { channel, permissions };
 }
 
+function mayRead(permissions: bigint): boolean {
+  return allowed(permissions, Permission.ReadMessageHistory);
+}
+
+function find(channel: ChannelRecord, { parameters }: Call): MessageRecord {
+  return channel.messages.get(parameters["message"] ?? "") ?? unknown.message();
+}
+
 function channelRoutes({ world, baseUrl }: Context): Route[] {
   const path = "/channels/:channel/messages";
   const base = { authenticated: true, response: "MessageResponse" };
-  const find = (channel: ChannelRecord, { parameters }: Call): MessageRecord =>
-    channel.messages.get(parameters["message"] ?? "") ?? unknown.message();
-  const mayRead = (permissions: bigint) => allowed(permissions, Permission.ReadMessageHistory);
   return [
     {
       ...base,
@@ -369,15 +375,9 @@ function post(
     const same = channel.messages.get(earlier.messageId);
     if (same !== undefined) return same;
   }
-  const record: MessageRecord = {
-    api: blankMessage(world, channel.id, call.application.id),
-    onlyFor: null,
-    edits: 0,
-    loading: false,
-    notified: [],
-    applicationId: call.application.id,
-  };
-  const flags = Number(body.flags ?? 0) & ~MessageFlags.Ephemeral;
+  const api = blankMessage(world, channel.id, call.application.id);
+  const record = newMessage(api, { applicationId: call.application.id });
+  const flags = (body.flags ?? 0) & ~MessageFlags.Ephemeral;
   compose(world, record, { ...body, flags }, { edit: false, uploads: call.uploads, baseUrl });
   if (body.nonce !== undefined && body.nonce !== null) {
     record.api.nonce = body.nonce;
@@ -440,6 +440,10 @@ function messageFacts({ api, loading, onlyFor }: MessageRecord) {
   };
 }
 
+function messageId({ parameters }: Call): string {
+  return parameters["message"] ?? "";
+}
+
 function webhookRoutes({ interactions, baseUrl }: Context): Route[] {
   const path = "/webhooks/:webhook/:token";
   const base = {
@@ -454,7 +458,6 @@ function webhookRoutes({ interactions, baseUrl }: Context): Route[] {
     uploads,
     baseUrl: baseUrl(),
   });
-  const messageId = ({ parameters }: Call) => parameters["message"] ?? "";
   return [
     {
       ...base,

@@ -28,17 +28,17 @@ export function misfit(name: SchemaName, value: unknown): ErrorTree | undefined 
   if (schema === undefined) throw new Error(`discord-api-spec has no schema ${name}`);
   const result = schema.safeParse(value);
   if (result.success) return undefined;
-  return errorTree((result.error?.issues ?? []).flatMap((issue) => closest(issue, value)));
+  return errorTree((result.error?.issues ?? []).flatMap(closest));
 }
 
 /** Of a union's alternatives, the faults of the one that was meant: the one whose `type` fits. */
-function closest(issue: Issue, value: unknown): Issue[] {
+function closest(issue: Issue): Issue[] {
   if (issue.code !== "invalid_union" || issue.errors === undefined || issue.errors.length === 0)
     return [issue];
   const about = (issues: Issue[]) =>
     issues.filter(({ path }) => path.length === 0 || (path.length === 1 && path[0] === "type")).length;
   const [best] = [...issue.errors].sort((a, b) => about(a) - about(b) || a.length - b.length);
-  return (best ?? []).flatMap((inner) => closest({ ...inner, path: [...issue.path, ...inner.path] }, value));
+  return (best ?? []).flatMap((inner) => closest({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
 function errorTree(issues: Issue[]): ErrorTree {

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { actor } from "./actor.ts";
 import { systemClock, type Clock } from "./clock.ts";
@@ -34,10 +34,7 @@ export type DiscordOptions = {
 };
 
 /** Answers an HTTP request outside Discord's API; false when it is none of its business. */
-export type Aside = (
-  request: import("node:http").IncomingMessage,
-  response: import("node:http").ServerResponse,
-) => boolean;
+export type Aside = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 export type DiscordStandIn = DiscordDriver & {
   readonly gatewayUrl: string;
@@ -74,7 +71,7 @@ export async function startDiscord(options: DiscordOptions = {}): Promise<Discor
     if (asides.some((aside) => aside(request, response))) return;
     api.handle(request, response);
   });
-  server.on("upgrade", socket.upgrade);
+  server.on("upgrade", (request, stream, head) => socket.upgrade(request, stream, head));
   const port = await listen(server, options.port ?? 0, options.address ?? "127.0.0.1");
   baseUrl = (options.publicUrl ?? `http://127.0.0.1:${port}`).replace(/\/$/, "");
 

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import type { APIApplicationCommand, APIMessage } from "discord-api-types/v10";
 import type { Clock } from "./clock.ts";
 import type {
+  ApiMessage,
   ApplicationSpec,
   ChannelSpec,
+  Command,
   GuildSpec,
   MemberSpec,
   OverwriteSpec,
@@ -14,7 +15,7 @@ import type {
 import { botDefaults, everyoneDefaults } from "./permissions.ts";
 import { snowflakes } from "./snowflake.ts";
 
-export type CommandRecord = APIApplicationCommand & {
+export type CommandRecord = Command & {
   access: { id: Snowflake; type: "role" | "user" | "channel"; allow: boolean }[];
 };
 
@@ -69,10 +70,13 @@ export type GuildRecord = {
   botPermissions: bigint;
 };
 export type MessageRecord = {
-  api: APIMessage;
+  api: ApiMessage;
   /** The only user who sees it, when it is ephemeral. */
   onlyFor: Snowflake | null;
   edits: number;
+  versions: number;
+  /** What was shown last, to tell a changed content from a repeated one. */
+  shown: string;
   loading: boolean;
   notified: Snowflake[];
   /** The application whose interactions its components cause. */
@@ -128,8 +132,8 @@ export function known<T>(map: ReadonlyMap<Snowflake, T>, ref: Ref, what: string)
 }
 
 export function newToken(id: Snowflake): string {
-  const part = (bytes: number) => randomBytes(bytes).toString("base64url");
-  return `${Buffer.from(id).toString("base64url")}.${part(5).slice(0, 6)}.${part(29).slice(0, 38)}`;
+  const secret = randomBytes(33).toString("base64url");
+  return `${Buffer.from(id).toString("base64url")}.${secret.slice(0, 6)}.${secret.slice(6)}`;
 }
 
 export function addApplication(world: World, spec: ApplicationSpec): ApplicationRecord {
