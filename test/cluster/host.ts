@@ -53,13 +53,13 @@ export async function otherNode(): Promise<string | undefined> {
     : undefined;
 }
 
-/** The mount points below `folder`, deepest first. */
+/** The mount points at and below `folder`, deepest first. */
 export async function mountsBelow(folder: string): Promise<string[]> {
   const mounts = await readFile("/proc/self/mounts", "utf8");
   return mounts
     .split("\n")
     .map((line) => (line.split(" ")[1] ?? "").replaceAll(/\\040/g, " "))
-    .filter((path) => path.startsWith(`${folder}/`))
+    .filter((path) => path === folder || path.startsWith(`${folder}/`))
     .sort()
     .reverse();
 }

@@ -32,7 +32,7 @@ export async function writeNodeFiles(
     containerdSocket,
     containerd: await write("containerd.toml", containerd(folder, containerdSocket)),
     kubeletRoot: join(folder, "kubelet"),
-    kubelet: await write("kubelet.yaml", json(kubelet(containerdSocket, caCertificate))),
+    kubelet: await write("kubelet.yaml", json(kubelet(folder, containerdSocket, caCertificate))),
     kubeProxy: await write("kube-proxy.yaml", json(kubeProxy(kubeconfigs.proxy))),
     corefile: await write("Corefile", corefile(kubeconfigs.dns)),
     localPath: await write("local-path.json", json(localPath(folder))),
@@ -52,6 +52,9 @@ oom_score = 0
 
 [grpc]
   address = "${socket}"
+
+[plugins."io.containerd.internal.v1.opt"]
+  path = "${folder}/opt"
 
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "localhost/pause:1"
@@ -95,7 +98,7 @@ function cni(folder: string): unknown {
   };
 }
 
-function kubelet(socket: string, caCertificate: string): unknown {
+function kubelet(folder: string, socket: string, caCertificate: string): unknown {
   return {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
     kind: "KubeletConfiguration",
@@ -103,6 +106,7 @@ function kubelet(socket: string, caCertificate: string): unknown {
     healthzPort: 0,
     authentication: { anonymous: { enabled: false }, x509: { clientCAFile: caCertificate } },
     authorization: { mode: "Webhook" },
+    podLogsDir: `${folder}/log/pods`,
     containerRuntimeEndpoint: `unix://${socket}`,
     clusterDNS: [network.address],
     clusterDomain: "cluster.local",
@@ -138,6 +142,7 @@ function corefile(kubeconfig: string): string {
   return `.:53 {
     bind ${network.address}
     errors
+    ready 127.0.0.1:8181
     kubernetes cluster.local in-addr.arpa {
         kubeconfig ${kubeconfig}
         pods insecure

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { cacheFolder } from "./cache.ts";
 import { command } from "./command.ts";
 import { stopDaemon } from "./daemon.ts";
 import { mountsBelow } from "./host.ts";
@@ -11,7 +12,7 @@ import type { Before } from "./one-node.ts";
 import type { Progress } from "./progress.ts";
 
 /** Ends the one-node cluster and takes away every trace of it, also of one that crashed half way. */
-export async function nodeDown(progress: Progress): Promise<void> {
+export async function nodeDown(progress: Progress, env: NodeJS.ProcessEnv): Promise<void> {
   if (!existsSync(clusterFolder)) {
     return;
   }
@@ -33,25 +34,31 @@ export async function nodeDown(progress: Progress): Promise<void> {
     if (running.get("containerd") === true) {
       await endTasks();
     }
-    for (const name of (await status()).keys()) {
-      await stopDaemon(clusterFolder, name);
-    }
+    // Their data goes too: they need no time to say goodbye.
+    await Promise.all([...(await status()).keys()].map((name) => stopDaemon(clusterFolder, name, 1_000)));
     await endShims();
   });
   await progress.step("Taking away mounts, network and files", async () => {
     const text = await readFile(join(clusterFolder, "before.json"), "utf8").catch(() => undefined);
     const before = text === undefined ? undefined : (JSON.parse(text) as Before);
     await networkDown(before?.forwarding);
-    for (const mount of await mountsBelow(clusterFolder)) {
-      await command("umount", ["-l", mount]).catch(() => undefined);
-    }
+    await unmountBelow(clusterFolder);
+    await unmountBelow(join(cacheFolder(env), "buildah"));
     await removeCgroups("k8s.io");
     const left = await mountsBelow(clusterFolder);
     if (left.length > 0) {
       throw new Error(`Still mounted, so nothing is deleted: ${left.join(", ")}`);
     }
-    await rm(clusterFolder, { recursive: true, force: true });
+    for (const folder of [...(before?.absent ?? []), clusterFolder]) {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
+}
+
+async function unmountBelow(folder: string): Promise<void> {
+  for (const mount of await mountsBelow(folder)) {
+    await command("umount", ["-l", mount]).catch(() => undefined);
+  }
 }
 
 /** Kills containers that the kubelet left behind. */

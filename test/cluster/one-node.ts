@@ -41,7 +41,10 @@ type Program = (typeof programs)[number];
 type Paths = Record<Program, string>;
 
 /** What was true of the machine before, to be true again afterwards. */
-export type Before = { forwarding: string };
+export type Before = { forwarding: string; absent: string[] };
+
+/** Folders that the kubelet and containerd make whatever they are told. */
+const strays = ["/etc/cni", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods"];
 
 /** Runs kubectl as the administrator. */
 export async function kubectl(args: string[], options: CommandOptions = {}): Promise<Output> {
@@ -78,7 +81,10 @@ export async function nodeUp(progress: Progress, env: NodeJS.ProcessEnv): Promis
     paths[name] = await binary(name, progress, env);
   }
   const pause = await imageArchive("pause", progress, env);
-  const before: Before = { forwarding: await forwardingNow() };
+  const before: Before = {
+    forwarding: await forwardingNow(),
+    absent: strays.filter((path) => !existsSync(path)),
+  };
   await mkdir(join(clusterFolder, "volumes"), { recursive: true, mode: 0o711 });
   await writeFile(join(clusterFolder, "before.json"), JSON.stringify(before));
   await command("ln", ["-sfn", paths.kubectl, join(clusterFolder, "kubectl")]);
@@ -208,7 +214,7 @@ async function workersUp(paths: Paths, files: NodeFiles, plane: Plane): Promise<
     "--helper-image=localhost/pause:1",
   ]);
   await until("the node should be ready", kubelet, () => nodeReady(call), 120_000);
-  await until("CoreDNS should run", dns, () => Promise.resolve(dns.running()));
+  await until("CoreDNS should be ready", dns, async () => (await fetch("http://127.0.0.1:8181/ready")).ok);
 }
 
 async function nodeReady(call: Call): Promise<boolean> {
