@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 
 /** What is wrong, in sentences; none means well. */
-export type Check = () => readonly string[] | Promise<readonly string[]>;
+type Check = () => readonly string[] | Promise<readonly string[]>;
 
 export type HealthServerOptions = {
   /** `:8080`, `127.0.0.1:0`, `[::]:8080`. */

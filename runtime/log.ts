@@ -3,7 +3,7 @@ import { pino, type Logger as PinoLogger } from "pino";
 /** A pino logger: `log.info({guild}, "sentence")`. */
 export type Logger = PinoLogger;
 
-export type LogLevel = "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+type LogLevel = "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
 
 export type LoggerOptions = {
   level: LogLevel;

@@ -1,12 +1,12 @@
-import type { HrTime, ValueType } from "@opentelemetry/api";
+import type * as OpenTelemetry from "@opentelemetry/api";
+import type { HrTime } from "@opentelemetry/api";
+import type * as OpenTelemetryMetrics from "@opentelemetry/sdk-metrics";
 import type { DataPoint, Histogram, MetricData, MetricProducer } from "@opentelemetry/sdk-metrics";
 import type { MetricObjectWithValues, MetricValue, Registry } from "prom-client";
 
-/** The values of the SDK's enums, which are loaded only with it. */
-type Sdk = {
-  AggregationTemporality: { CUMULATIVE: number };
-  DataPointType: { HISTOGRAM: number; GAUGE: number; SUM: number };
-};
+/** The SDK's enums, handed in because they are loaded only with it. */
+type Sdk = Pick<typeof OpenTelemetryMetrics, "AggregationTemporality" | "DataPointType"> &
+  Pick<typeof OpenTelemetry, "ValueType">;
 
 type Value = MetricValue<string> & { metricName?: string };
 
@@ -34,31 +34,23 @@ type Span = { startTime: HrTime; endTime: HrTime };
 
 /** One metric; undefined for summaries, of which OTLP has no equal. */
 function metricData(metric: MetricObjectWithValues<Value>, sdk: Sdk, span: Span): MetricData | undefined {
+  const { AggregationTemporality, DataPointType, ValueType } = sdk;
   const base = {
-    // DOUBLE is 1 in the API's enum; naming it by value keeps the API from being loaded for a number.
-    descriptor: { name: metric.name, description: metric.help, unit: "", valueType: 1 as ValueType },
-    aggregationTemporality: sdk.AggregationTemporality.CUMULATIVE,
+    descriptor: { name: metric.name, description: metric.help, unit: "", valueType: ValueType.DOUBLE },
+    aggregationTemporality: AggregationTemporality.CUMULATIVE,
   };
   const type = String(metric.type);
   if (type === "histogram")
-    return {
-      ...base,
-      dataPointType: sdk.DataPointType.HISTOGRAM,
-      dataPoints: histograms(metric.values, span),
-    } as MetricData;
+    return { ...base, dataPointType: DataPointType.HISTOGRAM, dataPoints: histograms(metric.values, span) };
   if (type === "counter")
     return {
       ...base,
-      dataPointType: sdk.DataPointType.SUM,
+      dataPointType: DataPointType.SUM,
       dataPoints: points(metric.values, span),
       isMonotonic: true,
-    } as MetricData;
+    };
   if (type === "gauge")
-    return {
-      ...base,
-      dataPointType: sdk.DataPointType.GAUGE,
-      dataPoints: points(metric.values, span),
-    } as MetricData;
+    return { ...base, dataPointType: DataPointType.GAUGE, dataPoints: points(metric.values, span) };
   return undefined;
 }
 

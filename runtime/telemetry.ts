@@ -1,8 +1,9 @@
+import type { SeverityNumber } from "@opentelemetry/api";
 import type { Registry } from "prom-client";
 import { pause } from "./kube/backoff.ts";
 import { prometheusProducer } from "./prometheus-bridge.ts";
 
-export type Attributes = Record<string, string | number | boolean>;
+type Attributes = Record<string, string | number | boolean>;
 
 export type TelemetryOptions = {
   serviceName: string;
@@ -56,7 +57,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
       records.emit({
         timestamp: typeof time === "string" ? new Date(time) : new Date(),
         severityText: String(level).toUpperCase(),
-        severityNumber: severities[String(level)] ?? 9,
+        severityNumber: severity(String(level), api.SeverityNumber),
         body: typeof msg === "string" ? msg : "",
         attributes: flattened(facts),
       });
@@ -68,8 +69,16 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   };
 }
 
-/** OTLP's numbers of pino's levels. */
-const severities: Record<string, number> = { trace: 1, debug: 5, info: 9, warn: 13, error: 17, fatal: 21 };
+function severity(level: string, numbers: typeof SeverityNumber): SeverityNumber {
+  const found = {
+    trace: numbers.TRACE,
+    debug: numbers.DEBUG,
+    warn: numbers.WARN,
+    error: numbers.ERROR,
+    fatal: numbers.FATAL,
+  };
+  return Object.entries(found).find(([name]) => name === level)?.[1] ?? numbers.INFO;
+}
 
 function flattened(facts: Record<string, unknown>): Attributes {
   const attributes: Attributes = {};
@@ -81,7 +90,8 @@ function flattened(facts: Record<string, unknown>): Attributes {
 }
 
 async function startSdk(options: TelemetryOptions, endpoint: string): Promise<{ shutdown(): Promise<void> }> {
-  const [node, trace, metrics, logs, traceOut, metricsOut, logsOut] = await Promise.all([
+  const [api, node, trace, metrics, logs, traceOut, metricsOut, logsOut] = await Promise.all([
+    import("@opentelemetry/api"),
     import("@opentelemetry/sdk-node"),
     import("@opentelemetry/sdk-trace"),
     import("@opentelemetry/sdk-metrics"),
@@ -95,7 +105,8 @@ async function startSdk(options: TelemetryOptions, endpoint: string): Promise<{ 
     exporter: new metricsOut.OTLPMetricExporter({ url: `${endpoint}/v1/metrics` }),
     exportIntervalMillis: options.metricIntervalMs ?? 30_000,
     exportTimeoutMillis: Math.min(10_000, options.metricIntervalMs ?? 10_000),
-    metricProducers: registry === undefined ? [] : [prometheusProducer(registry, metrics)],
+    metricProducers:
+      registry === undefined ? [] : [prometheusProducer(registry, { ...metrics, ValueType: api.ValueType })],
   });
   return node.startNodeSdk({
     // The SDK would write its own troubles to the console, between the JSON lines.

@@ -6,7 +6,7 @@ export type CacheChange<T> =
   | { type: "deleted"; object: T };
 
 /** Values under which an object is found by `byIndex`. */
-export type Index<T> = (object: T) => readonly string[];
+type Index<T> = (object: T) => readonly string[];
 
 /**
  * Live objects of one kind by `namespace/name`. Objects are shared, not copied: nobody changes them. A deleted and recreated

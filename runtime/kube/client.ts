@@ -12,7 +12,7 @@ export type RequestOptions = {
   attempts?: number;
 };
 
-export type ListQuery = RequestOptions & {
+type ListQuery = RequestOptions & {
   /** Absent: all namespaces. */
   namespace?: string | undefined;
   labelSelector?: string | undefined;
@@ -23,9 +23,9 @@ export type ListQuery = RequestOptions & {
   resourceVersion?: string;
 };
 
-export type ObjectList<T> = { items: T[]; resourceVersion: string; continue?: string };
+type ObjectList<T> = { items: T[]; resourceVersion: string; continue?: string };
 
-export type WatchQuery = {
+type WatchQuery = {
   namespace?: string | undefined;
   labelSelector?: string | undefined;
   fieldSelector?: string | undefined;
@@ -43,14 +43,14 @@ export type WatchEvent<T> =
   | { type: "ADDED" | "MODIFIED" | "DELETED"; object: T }
   | { type: "BOOKMARK"; resourceVersion: string };
 
-export type ApplyOptions = RequestOptions & {
+type ApplyOptions = RequestOptions & {
   /** Takes fields over from other managers; true unless said otherwise. */
   force?: boolean;
   dryRun?: boolean;
   fieldManager?: string;
 };
 
-export type RemoveOptions = RequestOptions & {
+type RemoveOptions = RequestOptions & {
   propagation?: "Foreground" | "Background" | "Orphan";
   /** Deletes only the object with this uid (409 otherwise). */
   uid?: string;
@@ -194,75 +194,63 @@ function readCalls(caller: Caller): Pick<KubeClient, "get" | "list" | "watch"> {
 
 function writeCalls(
   caller: Caller,
-  fieldManager: string,
+  manager: string,
 ): Omit<KubeClient, "get" | "list" | "watch" | "raw" | "close"> {
+  const write = <T>(resource: Resource, call: Omit<Call, "idempotent"> & { idempotent?: boolean }) =>
+    caller.json<T>({
+      idempotent: true,
+      confidential: resource.group === "" && resource.kind === "Secret",
+      ...call,
+    });
   const apply = <T>(
     resource: Resource,
     object: KubeObject,
     subresource?: string,
     options: ApplyOptions = {},
   ) =>
-    caller.json<T>({
+    write<T>(resource, {
       method: "PATCH",
       path: resourcePath(resource, { ...refOf(object), subresource }),
       query: {
-        fieldManager: options.fieldManager ?? fieldManager,
+        fieldManager: options.fieldManager ?? manager,
         force: String(options.force ?? true),
         dryRun: options.dryRun === true ? "All" : undefined,
       },
       body: object,
       contentType: "application/apply-patch+yaml",
-      idempotent: true,
-      confidential: isConfidential(resource),
       options,
     });
+  const query = { fieldManager: manager };
   return {
     apply: (resource, object, options) => apply(resource, object, undefined, options),
     applyStatus: (resource, object, options) => apply(resource, object, "status", options),
-    mergePatch: (resource, ref, patch, options) =>
-      caller.json({
-        method: "PATCH",
-        path: resourcePath(resource, { ...ref, subresource: options?.subresource }),
-        query: { fieldManager },
-        body: patch,
-        contentType: "application/merge-patch+json",
+    mergePatch(resource, ref, patch, options) {
+      const path = resourcePath(resource, { ...ref, subresource: options?.subresource });
+      const contentType = "application/merge-patch+json";
+      return write(resource, { method: "PATCH", path, query, body: patch, contentType, options });
+    },
+    create(resource, object, options) {
+      const path = resourcePath(resource, { namespace: object.metadata.namespace });
+      return write(resource, { method: "POST", path, query, body: object, idempotent: false, options });
+    },
+    replace(resource, object, options) {
+      const path = resourcePath(resource, refOf(object));
+      return write(resource, { method: "PUT", path, query, body: object, options });
+    },
+    remove(resource, ref, options) {
+      const path = resourcePath(resource, ref);
+      const removed = caller.text({
+        method: "DELETE",
+        path,
+        body: deleteOptions(options),
         idempotent: true,
-        confidential: isConfidential(resource),
         options,
-      }),
-    create: (resource, object, options) =>
-      caller.json({
-        method: "POST",
-        path: resourcePath(resource, { namespace: object.metadata.namespace }),
-        query: { fieldManager },
-        body: object,
-        idempotent: false,
-        confidential: isConfidential(resource),
-        options,
-      }),
-    replace: (resource, object, options) =>
-      caller.json({
-        method: "PUT",
-        path: resourcePath(resource, refOf(object)),
-        query: { fieldManager },
-        body: object,
-        idempotent: true,
-        confidential: isConfidential(resource),
-        options,
-      }),
-    remove: (resource, ref, options) =>
-      unlessMissing(
-        caller
-          .text({
-            method: "DELETE",
-            path: resourcePath(resource, ref),
-            body: deleteOptions(options),
-            idempotent: true,
-            options,
-          })
-          .then(() => true),
+      });
+      return unlessMissing(
+        removed.then(() => true),
         false,
-      ),
+      );
+    },
   };
 }
 
@@ -280,10 +268,6 @@ function deleteOptions(options: RemoveOptions = {}): Record<string, unknown> {
 function refOf(object: KubeObject): ObjectRef {
   const { namespace, name } = object.metadata;
   return namespace === undefined ? { name } : { namespace, name };
-}
-
-function isConfidential(resource: Resource): boolean {
-  return resource.group === "" && resource.kind === "Secret";
 }
 
 async function unlessMissing<T, M>(answer: Promise<T>, missing: M): Promise<T | M> {

@@ -4,7 +4,7 @@ import type { KubeClient } from "./client.ts";
 import { microTime } from "./lease-record.ts";
 import type { KubeObject, Resource } from "./object.ts";
 
-export type EventFacts = {
+type EventFacts = {
   type: "Normal" | "Warning";
   /** CamelCase, e.g. `DatabaseReady`. */
   reason: string;

@@ -1,5 +1,5 @@
 /** A reference from a child to the object that owns it. */
-export type OwnerReference = {
+type OwnerReference = {
   apiVersion: string;
   kind: string;
   name: string;
@@ -9,7 +9,7 @@ export type OwnerReference = {
 };
 
 /** Metadata as the API server sends it; timestamps are RFC 3339 strings, never Dates. */
-export type ObjectMeta = {
+type ObjectMeta = {
   name: string;
   namespace?: string;
   uid?: string;

@@ -50,10 +50,10 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
   const stopping = new AbortController();
   /** Waiting keys in order, with the moment they were added: a Map keeps the order of insertion. */
   const waiting = new Map<string, number>();
-  const running = new Map<string, { startedAtMs: number; again: boolean }>();
-  const failures = new Map<string, number>();
+  const running = new Map<string, Work>();
+  const later = timetable((key) => add(key));
+  const backoff = backoffByKey(options.baseDelayMs ?? 200, options.maxDelayMs ?? 30_000);
   let draining: PromiseWithResolvers<void> | undefined;
-  let pumpPlanned = false;
 
   metrics?.unfinished(() =>
     [...running.values()].map((work) => (performance.now() - work.startedAtMs) / 1_000),
@@ -67,30 +67,22 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
     else work.again = true;
     planPump();
   };
-  const later = timetable(add);
   // Not at once: a burst of events about one key, which comes in one piece, is worked on once.
-  const planPump = () => {
-    if (!pumpPlanned) setImmediate(pump);
-    pumpPlanned = true;
-  };
-  const pump = () => {
-    pumpPlanned = false;
+  const planPump = onceSoon(() => {
     for (const [key, addedAtMs] of waiting) {
       if (running.size >= workers) break;
       waiting.delete(key);
       void work(key, addedAtMs);
     }
     metrics?.depth(waiting.size);
-  };
+  });
   const work = async (key: string, addedAtMs: number) => {
-    const state = { startedAtMs: performance.now(), again: false };
+    const state: Work = { addedAtMs, startedAtMs: performance.now(), again: false };
     running.set(key, state);
-    metrics?.started((state.startedAtMs - addedAtMs) / 1_000);
     // This look serves whatever was planned for later.
     later.cancel(key);
-    const outcome = await attempt(() => options.reconcile(key, stopping.signal));
+    const outcome = await attempt(options, key, state, stopping.signal);
     running.delete(key);
-    metrics?.finished(outcome.result, (performance.now() - state.startedAtMs) / 1_000);
     if (draining === undefined) {
       if (state.again) waiting.set(key, performance.now());
       planPump();
@@ -98,24 +90,19 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
     } else if (running.size === 0) draining.resolve();
   };
   const settle = (key: string, outcome: Outcome) => {
-    if (outcome.result !== "error") {
-      failures.delete(key);
-      if (outcome.result === "requeue_after") later.plan(key, outcome.requeueAfterMs);
-      return;
-    }
-    const count = (failures.get(key) ?? 0) + 1;
-    failures.set(key, count);
-    const retryInMs = backoffMs(count - 1, options.baseDelayMs ?? 200, options.maxDelayMs ?? 30_000);
+    if (outcome.result === "requeue_after") later.plan(key, outcome.requeueAfterMs);
+    if (outcome.result !== "error") return void backoff.reset(key);
+    const { failures, retryInMs } = backoff.next(key);
     metrics?.retried();
     later.plan(key, retryInMs);
-    options.onError({ key, error: outcome.error, failures: count, retryInMs });
+    options.onError({ key, error: outcome.error, failures, retryInMs });
   };
-  const drain = async () => {
+  const drain = () => {
     draining ??= Promise.withResolvers<void>();
     later.clear();
     waiting.clear();
     if (running.size === 0) draining.resolve();
-    await draining.promise;
+    return draining.promise;
   };
   return {
     add,
@@ -130,18 +117,57 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
   };
 }
 
+/** `again`: added once more while it is worked on. */
+type Work = { addedAtMs: number; startedAtMs: number; again: boolean };
+
 type Outcome =
   | { result: "success" }
   | { result: "requeue_after"; requeueAfterMs: number }
   | { result: "error"; error: unknown };
 
-async function attempt(reconcile: () => Promise<ReconcileResult>): Promise<Outcome> {
+async function attempt(
+  options: WorkQueueOptions,
+  key: string,
+  work: Work,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  options.metrics?.started((work.startedAtMs - work.addedAtMs) / 1_000);
+  let outcome: Outcome;
   try {
-    const requeueAfterMs = (await reconcile())?.requeueAfterMs;
-    return requeueAfterMs === undefined ? { result: "success" } : { result: "requeue_after", requeueAfterMs };
+    const requeueAfterMs = (await options.reconcile(key, signal))?.requeueAfterMs;
+    outcome =
+      requeueAfterMs === undefined ? { result: "success" } : { result: "requeue_after", requeueAfterMs };
   } catch (error) {
-    return { result: "error", error };
+    outcome = { result: "error", error };
   }
+  options.metrics?.finished(outcome.result, (performance.now() - work.startedAtMs) / 1_000);
+  return outcome;
+}
+
+/** Runs `act` once after the present piece of input, however often it is asked for. */
+function onceSoon(act: () => void): () => void {
+  let planned = false;
+  const run = () => {
+    planned = false;
+    act();
+  };
+  return () => {
+    if (!planned) setImmediate(run);
+    planned = true;
+  };
+}
+
+/** How often each key has failed since it last succeeded. */
+function backoffByKey(baseDelayMs: number, maxDelayMs: number) {
+  const counts = new Map<string, number>();
+  return {
+    reset: (key: string) => counts.delete(key),
+    next(key: string) {
+      const failures = (counts.get(key) ?? 0) + 1;
+      counts.set(key, failures);
+      return { failures, retryInMs: backoffMs(failures - 1, baseDelayMs, maxDelayMs) };
+    },
+  };
 }
 
 /** One timer a key at most: of two plans the earlier stands. */

@@ -60,19 +60,19 @@ describe("a secret file", () => {
   });
 });
 
-describe("the log", () => {
-  const lines = (format: "json" | "text") => {
-    const written: string[] = [];
-    const log = logger({
-      level: "info",
-      format,
-      name: "bot",
-      redact: ["row.payload"],
-      destination: { write: (line) => written.push(line) },
-    });
-    return { written, log };
-  };
+function lines(format: "json" | "text") {
+  const written: string[] = [];
+  const log = logger({
+    level: "info",
+    format,
+    name: "bot",
+    redact: ["row.payload"],
+    destination: { write: (line) => written.push(line) },
+  });
+  return { written, log };
+}
 
+describe("the log", () => {
   test("writes JSON with level and time as words, and nothing below its level", () => {
     const { written, log } = lines("json");
     log.debug("unheard");
@@ -110,15 +110,15 @@ describe("the log", () => {
   });
 });
 
-describe("shutting down", () => {
-  function process_() {
-    const host = new EventEmitter();
-    const codes: number[] = [];
-    return { host, codes, exitable: Object.assign(host, { exit: (code: number) => void codes.push(code) }) };
-  }
+function standInProcess() {
+  const host = new EventEmitter();
+  const codes: number[] = [];
+  return { host, codes, exitable: Object.assign(host, { exit: (code: number) => void codes.push(code) }) };
+}
 
+describe("shutting down", () => {
   test("runs the steps one after the other, the last added first, over failures, and exits", async () => {
-    const { host, codes, exitable } = process_();
+    const { host, codes, exitable } = standInProcess();
     const shutdown = onShutdown({ host: exitable, log: silent, deadlineMs: 60_000 });
     const order: string[] = [];
     shutdown.step("database", () => void order.push("database"));
@@ -134,7 +134,7 @@ describe("shutting down", () => {
   });
 
   test("leaves with an error when a step takes too long", async () => {
-    const { codes, exitable } = process_();
+    const { codes, exitable } = standInProcess();
     const shutdown = onShutdown({ host: exitable, log: silent, deadlineMs: 20 });
     shutdown.step("stuck", () => new Promise(() => undefined));
     shutdown.begin("lost the lease");
@@ -142,7 +142,7 @@ describe("shutting down", () => {
   });
 
   test("a second signal leaves at once", () => {
-    const { host, codes, exitable } = process_();
+    const { host, codes, exitable } = standInProcess();
     const shutdown = onShutdown({ host: exitable, log: silent, deadlineMs: 60_000 });
     const gate = Promise.withResolvers<void>();
     shutdown.step("slow", () => gate.promise);

@@ -4,7 +4,7 @@ import { Agent, request as httpsRequest } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 
 /** What happens to a request instead of being passed on. */
-export type Interception =
+type Interception =
   | { status: number; headers?: Record<string, string>; body?: unknown }
   | { reset: true }
   | { delayMs: number };
@@ -29,7 +29,7 @@ export async function startProxy(upstream: { url: string; ca: string }): Promise
   const watches = new Set<ServerResponse>();
   const silenced = new Set<ServerResponse>();
   const requests: string[] = [];
-  let decide: Parameters<Proxy["intercept"]>[0] = () => undefined;
+  let decide: Parameters<Proxy["intercept"]>[0] = passOn;
 
   const pass = (request: IncomingMessage, response: ServerResponse) => {
     const forward = httpsRequest(new URL(request.url ?? "/", upstream.url), {
@@ -104,6 +104,8 @@ export async function startProxy(upstream: { url: string; ca: string }): Promise
     },
   };
 }
+
+function passOn(): undefined {}
 
 function resetSocket(response: ServerResponse): void {
   const socket: Socket | null = response.socket;
