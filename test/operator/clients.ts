@@ -1,0 +1,93 @@
+import type { KubeClient } from "../../runtime/kube/client.ts";
+import { isKubeError } from "../../runtime/kube/error.ts";
+import type { Resource } from "../../runtime/kube/object.ts";
+
+export type Write = { verb: string; kind: string; name: string };
+
+const writing = ["apply", "applyStatus", "mergePatch", "create", "replace", "remove"] as const;
+
+function nameOf(subject: unknown): string {
+  const { metadata, name } = subject as { metadata?: { name: string }; name?: string };
+  return metadata?.name ?? name ?? "?";
+}
+
+/** A client that keeps a list of its writes and of what it was forbidden. Events count unless they are left out. */
+export function recording(client: KubeClient): { client: KubeClient; writes: Write[]; forbidden: string[] } {
+  const writes: Write[] = [];
+  const forbidden: string[] = [];
+  const recorded = Object.fromEntries(
+    writing.map((verb) => {
+      const call = client[verb] as (
+        resource: Resource,
+        subject: unknown,
+        ...more: unknown[]
+      ) => Promise<unknown>;
+      return [
+        verb,
+        async (resource: Resource, subject: unknown, ...more: unknown[]) => {
+          writes.push({ verb, kind: resource.kind, name: nameOf(subject) });
+          try {
+            return await call(resource, subject, ...more);
+          } catch (error) {
+            if (isKubeError(error, 403)) forbidden.push(error.message);
+            throw error;
+          }
+        },
+      ];
+    }),
+  );
+  return { client: { ...client, ...recorded }, writes, forbidden };
+}
+
+/**
+ * A client of a process that is killed: the n-th write still reaches the API server, its answer nobody hears, and nothing is sent after it.
+ * Events are not counted, because they are written in the background and nobody depends on them.
+ */
+export function crashing(
+  client: KubeClient,
+  afterWrites: number,
+): { client: KubeClient; crashed: Promise<Write> } {
+  const { promise: crashed, resolve } = Promise.withResolvers<Write>();
+  let count = 0;
+  let dead = false;
+  const guard = () => {
+    if (dead) throw new Error("killed");
+  };
+  const reading = Object.fromEntries(
+    (["get", "list", "raw"] as const).map((verb) => {
+      const call = client[verb] as (...args: unknown[]) => Promise<unknown>;
+      return [
+        verb,
+        async (...args: unknown[]) => {
+          guard();
+          const answer = await call(...args);
+          guard();
+          return answer;
+        },
+      ];
+    }),
+  );
+  const mortal = Object.fromEntries(
+    writing.map((verb) => {
+      const call = client[verb] as (
+        resource: Resource,
+        subject: unknown,
+        ...more: unknown[]
+      ) => Promise<unknown>;
+      return [
+        verb,
+        async (resource: Resource, subject: unknown, ...more: unknown[]) => {
+          guard();
+          if (resource.kind !== "Event") count += 1;
+          const last = count >= afterWrites && resource.kind !== "Event";
+          if (last) dead = true;
+          const answer = await call(resource, subject, ...more);
+          if (last) resolve({ verb, kind: resource.kind, name: nameOf(subject) });
+          guard();
+          return answer;
+        },
+      ];
+    }),
+  );
+  return { client: { ...client, ...reading, ...mortal }, crashed };
+}

@@ -1,0 +1,338 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import * as kinds from "../../operator/guild/resources.ts";
+import type { Operator } from "../../operator/start.ts";
+import type { Resource } from "../../runtime/kube/object.ts";
+import { type Write, recording } from "./clients.ts";
+import { botReports, databaseReady, jobsEnd, makeGuild, makeToken, podsRun } from "./players.ts";
+import { type Scene, openScene } from "./scene.ts";
+
+let scene: Scene;
+let operator: Operator;
+let writes: Write[];
+let forbidden: string[];
+
+async function start(): Promise<void> {
+  const recorded = recording(await scene.operatorClient());
+  ({ writes, forbidden } = recorded);
+  operator = scene.startOperator(recorded.client, { recheckMs: 500, secretMemoryMs: 0, leasePeriodMs: 500 });
+}
+
+beforeAll(async () => {
+  scene = await openScene({ cloudNativePg: true });
+  await start();
+});
+
+afterAll(async () => {
+  await operator?.stop();
+  await scene?.stop();
+});
+
+type Condition = {
+  type: string;
+  status: string;
+  reason: string;
+  message: string;
+  observedGeneration: number;
+};
+type Status = {
+  phase?: string;
+  observedGeneration?: number;
+  conditions?: Condition[];
+  [field: string]: unknown;
+};
+
+async function statusOf(namespace: string, name: string): Promise<Status> {
+  return ((await scene.get(kinds.guilds, namespace, name))?.["status"] ?? {}) as Status;
+}
+
+async function condition(namespace: string, name: string, type: string): Promise<Condition | undefined> {
+  return (await statusOf(namespace, name)).conditions?.find((found) => found.type === type);
+}
+
+const phase = async (namespace: string, name: string) => (await statusOf(namespace, name)).phase;
+const eventually = { timeout: 15_000, interval: 30 };
+
+async function reachesPhase(namespace: string, name: string, wanted: string): Promise<void> {
+  await expect.poll(() => phase(namespace, name), eventually).toBe(wanted);
+}
+
+const seenJob = async (namespace: string) => (await scene.list(kinds.jobs, namespace)).length;
+
+/** Takes a guild all the way up. */
+async function bringUp(namespace: string, name: string): Promise<void> {
+  await expect.poll(() => scene.get(kinds.clusters, namespace, `${name}-db`), eventually).toBeDefined();
+  await databaseReady(scene, namespace, name);
+  await expect.poll(() => seenJob(namespace), eventually).toBeGreaterThan(0);
+  await jobsEnd(scene, namespace);
+  await expect.poll(() => scene.get(kinds.deployments, namespace, `${name}-bot`), eventually).toBeDefined();
+  await podsRun(scene, namespace, name);
+  await botReports(scene, namespace, name);
+  await reachesPhase(namespace, name, "Ready");
+}
+
+/** Nothing is sent for a while in which the operator looks at everything several times. */
+async function staysQuiet(): Promise<void> {
+  const before = writes.length;
+  await new Promise((resolve) => {
+    setTimeout(resolve, 1_500);
+  });
+  expect(writes.slice(before)).toEqual([]);
+}
+
+let counter = 0;
+async function place(): Promise<{ namespace: string; guildId: string }> {
+  counter += 1;
+  const namespace = await scene.namespace(`space-${counter}`);
+  return { namespace, guildId: `1000000000000000${counter.toString().padStart(2, "0")}` };
+}
+
+describe("a guild comes up", () => {
+  test("step by step, each child in its turn, each one written once, until it is Ready and nothing more is sent", async () => {
+    const { namespace, guildId } = await place();
+    await makeToken(scene, namespace);
+    await scene.create(kinds.guilds, namespace, makeGuild("watch", guildId));
+    await reachesPhase(namespace, "watch", "DatabaseProvisioning");
+    expect(await seenJob(namespace)).toBe(0);
+    expect(await scene.get(kinds.deployments, namespace, "watch-bot")).toBeUndefined();
+
+    await databaseReady(scene, namespace, "watch");
+    await reachesPhase(namespace, "watch", "Migrating");
+    expect(await seenJob(namespace)).toBe(1);
+    expect(await scene.get(kinds.deployments, namespace, "watch-bot")).toBeUndefined();
+
+    await jobsEnd(scene, namespace);
+    await reachesPhase(namespace, "watch", "Deploying");
+    await podsRun(scene, namespace, "watch");
+    await botReports(scene, namespace, "watch");
+    await reachesPhase(namespace, "watch", "Ready");
+
+    const status = await statusOf(namespace, "watch");
+    expect(status).toMatchObject({
+      observedGeneration: 1,
+      replicas: 2,
+      readyReplicas: 2,
+      leader: { pod: "bot-0", term: 1 },
+      database: { summary: "3/3", primary: "watch-db-1" },
+    });
+    const turned = Object.fromEntries((status.conditions ?? []).map(({ type, status }) => [type, status]));
+    expect(turned).toEqual({
+      Ready: "True",
+      Reconciling: "False",
+      Stalled: "False",
+      DatabaseReady: "True",
+      BotReady: "True",
+      CommandsRegistered: "True",
+    });
+    const children = writes.filter(({ kind }) => kind !== "DkpGuild" && kind !== "Event");
+    const counts = Map.groupBy(children, ({ kind, name }) => `${kind} ${name}`);
+    expect([...counts.values()].filter((list) => list.length > 1)).toEqual([]);
+    expect(counts.size).toBe(15);
+    await staysQuiet();
+    expect(forbidden).toEqual([]);
+  });
+
+  test("and a restart of the operator sends nothing", async () => {
+    await operator.stop();
+    await start();
+    await expect.poll(() => operator.problems(), eventually).toEqual([]);
+    await staysQuiet();
+    expect(writes).toEqual([]);
+  });
+});
+
+describe("whatever somebody else changes is put back", () => {
+  let namespace: string;
+  beforeAll(async () => {
+    let guildId: string;
+    ({ namespace, guildId } = await place());
+    await makeToken(scene, namespace);
+    await scene.create(kinds.guilds, namespace, makeGuild("drift", guildId));
+    await bringUp(namespace, "drift");
+  });
+
+  const container = (fields: object) => ({
+    spec: { template: { spec: { containers: [{ name: "bot", image: "x", ...fields }] } } },
+  });
+  test.each<[string, Resource, string, object]>([
+    ["the image of the Deployment", kinds.deployments, "drift-bot", container({ image: "evil:1" })],
+    ["the replicas of the Deployment", kinds.deployments, "drift-bot", { spec: { replicas: 7 } }],
+    ["the Service's selector", kinds.services, "drift-internal", { spec: { selector: { app: "other" } } }],
+    ["the configuration", kinds.configMaps, "drift-config", { data: { "config.yaml": "mode: readOnly" } }],
+    [
+      "the Role's rules",
+      kinds.roles,
+      "drift-bot",
+      { rules: [{ apiGroups: [""], resources: ["secrets"], verbs: ["get"] }] },
+    ],
+    ["the RoleBinding's subjects", kinds.roleBindings, "drift-bot", { subjects: [] }],
+    ["the ServiceAccount", kinds.serviceAccounts, "drift-bot", { automountServiceAccountToken: true }],
+    ["the PodDisruptionBudget", kinds.podDisruptionBudgets, "drift-bot", { spec: { maxUnavailable: 0 } }],
+    ["the bot's NetworkPolicy", kinds.networkPolicies, "drift-bot", { spec: { egress: [{}] } }],
+    ["the database's NetworkPolicy", kinds.networkPolicies, "drift-db", { spec: { ingress: [{}] } }],
+    ["the Cluster", kinds.clusters, "drift-db", { spec: { instances: 1 } }],
+    ["a label", kinds.services, "drift-internal", { metadata: { labels: { "dkp.dev/guild": null } } }],
+    ["an owner", kinds.deployments, "drift-bot", { metadata: { ownerReferences: null } }],
+  ])("%s", async (_, resource, name, patch) => {
+    const intent = ({ metadata, ...rest }: Record<string, unknown>) => {
+      const { labels, ownerReferences } = metadata as Record<string, unknown>;
+      return { ...rest, status: undefined, metadata: { labels, ownerReferences } };
+    };
+    const before = intent((await scene.get(resource, namespace, name)) ?? {});
+    await scene.patch(resource, namespace, name, patch);
+    await expect
+      .poll(async () => intent((await scene.get(resource, namespace, name)) ?? {}), eventually)
+      .toEqual(before);
+    await podsRun(scene, namespace, "drift");
+    await reachesPhase(namespace, "drift", "Ready");
+  });
+
+  test.each<[Resource, string]>([
+    [kinds.serviceAccounts, "drift-bot"],
+    [kinds.roles, "drift-bot"],
+    [kinds.roleBindings, "drift-bot"],
+    [kinds.leases, "drift-leader"],
+    [kinds.configMaps, "drift-config"],
+    [kinds.configMaps, "drift-report"],
+    [kinds.secrets, "drift-runtime"],
+    [kinds.services, "drift-internal"],
+    [kinds.podDisruptionBudgets, "drift-bot"],
+    [kinds.networkPolicies, "drift-bot"],
+    [kinds.networkPolicies, "drift-db"],
+  ])("%o deleted: %s", async (resource, name) => {
+    const uid = (await scene.get(resource, namespace, name))?.metadata.uid;
+    await scene.remove(resource, namespace, name);
+    await expect
+      .poll(async () => (await scene.get(resource, namespace, name))?.metadata.uid, eventually)
+      .toBeDefined();
+    expect((await scene.get(resource, namespace, name))?.metadata.uid).not.toBe(uid);
+    await botReports(scene, namespace, "drift");
+    await reachesPhase(namespace, "drift", "Ready");
+  });
+
+  test("while the Lease's holder and the report are the bot's own", async () => {
+    const spec = { holderIdentity: "bot-0", leaseDurationSeconds: 15 };
+    await scene.patch(kinds.leases, namespace, "drift-leader", { spec });
+    const commands = { state: "Registered", hash: "b", count: 13, message: "" };
+    await botReports(scene, namespace, "drift", { commands });
+    await expect
+      .poll(async () => (await condition(namespace, "drift", "CommandsRegistered"))?.message, eventually)
+      .toBe("13 commands are registered");
+    await staysQuiet();
+    expect((await scene.get(kinds.leases, namespace, "drift-leader"))?.["spec"]).toEqual(spec);
+  });
+
+  test("and an Event tells of it", async () => {
+    const events = await scene.list({ ...kinds.pods, group: "events.k8s.io", plural: "events" }, namespace);
+    expect(events.map((event) => event["reason"])).toContain("DriftReverted");
+  });
+});
+
+describe("spec changes", () => {
+  let namespace: string;
+  beforeAll(async () => {
+    let guildId: string;
+    ({ namespace, guildId } = await place());
+    await makeToken(scene, namespace);
+    await scene.create(kinds.guilds, namespace, makeGuild("change", guildId));
+    await bringUp(namespace, "change");
+  });
+
+  const image = async () => {
+    const live = await scene.get(kinds.deployments, namespace, "change-bot");
+    const { template } = live?.["spec"] as { template: { spec: { containers: { image: string }[] } } };
+    return template.spec.containers[0]?.image;
+  };
+
+  test("rules reach the configuration alone, and no pod restarts", async () => {
+    const before = (await scene.get(kinds.deployments, namespace, "change-bot"))?.metadata.generation;
+    await scene.patch(kinds.guilds, namespace, "change", {
+      spec: { mode: "readOnly", rules: { timeZone: "UTC" } },
+    });
+    const text = async () =>
+      ((await scene.get(kinds.configMaps, namespace, "change-config"))?.["data"] as Record<string, string>)[
+        "config.yaml"
+      ];
+    await expect.poll(text, eventually).toBe("mode: readOnly\nrules:\n  timeZone: UTC\n");
+    await reachesPhase(namespace, "change", "Ready");
+    expect((await scene.get(kinds.deployments, namespace, "change-bot"))?.metadata.generation).toBe(before);
+  });
+
+  test("a new image waits for its migration, which may fail and is tried again", async () => {
+    await scene.patch(kinds.guilds, namespace, "change", { spec: { bot: { channel: "canary" } } });
+    await reachesPhase(namespace, "change", "Migrating");
+    expect(await image()).toBe("dkp-bot:1");
+    const [failing] = (await scene.list(kinds.jobs, namespace)).filter(
+      (job) => job["status"] === undefined || Object.keys(job["status"]).length === 0,
+    );
+    await jobsEnd(scene, namespace, "Failed");
+    await reachesPhase(namespace, "change", "Stalled");
+    expect(await condition(namespace, "change", "Ready")).toMatchObject({
+      status: "False",
+      reason: "MigrationFailed",
+    });
+    expect(await image()).toBe("dkp-bot:1");
+    // Its half minute is over at once.
+    const past = "2020-01-01T00:00:00Z";
+    const job = await scene.get(kinds.jobs, namespace, failing?.metadata.name ?? "");
+    const { conditions } = job?.["status"] as { conditions: object[] };
+    const status = { conditions: conditions.map((entry) => ({ ...entry, lastTransitionTime: past })) };
+    await scene.patch(kinds.jobs, namespace, failing?.metadata.name ?? "", { status }, "status");
+    await expect
+      .poll(
+        async () => (await scene.get(kinds.jobs, namespace, failing?.metadata.name ?? ""))?.metadata.uid,
+        eventually,
+      )
+      .not.toBe(failing?.metadata.uid);
+    await reachesPhase(namespace, "change", "Migrating");
+    await jobsEnd(scene, namespace);
+    await expect.poll(image, eventually).toBe("dkp-bot:2");
+    await podsRun(scene, namespace, "change");
+    await reachesPhase(namespace, "change", "Ready");
+    expect(await seenJob(namespace)).toBe(1);
+  });
+
+  test("a field that is removed is removed from the child too", async () => {
+    const limits = async () =>
+      JSON.stringify((await scene.get(kinds.deployments, namespace, "change-bot"))?.["spec"]);
+    await scene.patch(kinds.guilds, namespace, "change", {
+      spec: { bot: { resources: { limits: { cpu: "1000m" } } } },
+    });
+    await expect.poll(limits, eventually).toContain('"cpu":"1"');
+    await podsRun(scene, namespace, "change");
+    await reachesPhase(namespace, "change", "Ready");
+    await staysQuiet();
+    await scene.patch(kinds.guilds, namespace, "change", { spec: { bot: { resources: null } } });
+    await expect.poll(limits, eventually).not.toContain('"cpu":"1"');
+    await podsRun(scene, namespace, "change");
+  });
+
+  test("scale works, down to nothing and up again", async () => {
+    for (const replicas of [0, 3]) {
+      await scene.patch(kinds.guilds, namespace, "change", { spec: { replicas } }, "scale");
+      const wanted = async () =>
+        ((await scene.get(kinds.deployments, namespace, "change-bot"))?.["spec"] as { replicas: number })
+          .replicas;
+      await expect.poll(wanted, eventually).toBe(replicas);
+      await podsRun(scene, namespace, "change");
+      await reachesPhase(namespace, "change", "Ready");
+    }
+    const scale = await scene.get({ ...kinds.guilds, plural: "dkpguilds" }, namespace, "change/scale");
+    expect(scale).toBeUndefined();
+  });
+
+  test("suspended, nothing is put back until it is lifted", async () => {
+    await scene.patch(kinds.guilds, namespace, "change", { spec: { suspend: true } });
+    await reachesPhase(namespace, "change", "Suspended");
+    await scene.patch(kinds.deployments, namespace, "change-bot", { spec: { replicas: 9 } });
+    await staysQuiet();
+    await scene.patch(kinds.guilds, namespace, "change", { spec: { suspend: false } });
+    await expect
+      .poll(
+        async () =>
+          ((await scene.get(kinds.deployments, namespace, "change-bot"))?.["spec"] as { replicas: number })
+            .replicas,
+        eventually,
+      )
+      .toBe(3);
+  });
+});

@@ -1,0 +1,161 @@
+import * as kinds from "../../operator/guild/resources.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
+import type { Scene } from "./scene.ts";
+
+/**
+ * Those who act on a guild's children in a whole cluster and are absent from a bare API server: CloudNativePG, the controllers of Jobs and
+ * Deployments, and the bot itself. Each does what it would do to the API, and nothing else.
+ */
+
+const now = () => `${new Date().toISOString().slice(0, 19)}Z`;
+
+export const report = {
+  version: 1,
+  leader: "bot-0",
+  term: 1,
+  since: "2030-01-01T00:00:00Z",
+  botVersion: "1",
+  discord: { state: "Connected", message: "" },
+  commands: { state: "Registered", hash: "abc", count: 12, message: "" },
+  database: { state: "Ok", message: "" },
+};
+
+export function makeGuild(name: string, guildId: string, spec: Record<string, unknown> = {}) {
+  return {
+    apiVersion: "dkp.dev/v1alpha1",
+    kind: "DkpGuild",
+    metadata: { name },
+    spec: { guildId, discord: { tokenSecretRef: { name: "discord" } }, ...spec },
+  };
+}
+
+export async function makeToken(scene: Scene, namespace: string): Promise<void> {
+  await scene.create(kinds.secrets, namespace, {
+    metadata: { name: "discord" },
+    stringData: { token: "abc" },
+  });
+}
+
+/** CloudNativePG: the database runs and the managed role exists. */
+export async function databaseReady(
+  scene: Scene,
+  namespace: string,
+  name: string,
+  ready = true,
+): Promise<void> {
+  const status = {
+    phase: ready ? "Cluster in healthy state" : "Setting up primary",
+    instances: 3,
+    readyInstances: ready ? 3 : 0,
+    currentPrimary: `${name}-db-1`,
+    conditions: [
+      {
+        type: "Ready",
+        status: ready ? "True" : "False",
+        reason: "x",
+        message: "",
+        lastTransitionTime: now(),
+      },
+    ],
+    managedRolesStatus: { byStatus: { reconciled: ["dkp_bot"] } },
+  };
+  await scene.patch(kinds.clusters, namespace, `${name}-db`, { status }, "status");
+}
+
+/** The Job controller: all Jobs end. */
+export async function jobsEnd(
+  scene: Scene,
+  namespace: string,
+  how: "Complete" | "Failed" = "Complete",
+): Promise<void> {
+  const at = now();
+  for (const job of await scene.list(kinds.jobs, namespace)) {
+    if (isOver(job)) continue;
+    const over = { reason: "x", message: "", lastTransitionTime: at, lastProbeTime: at, status: "True" };
+    const status =
+      how === "Complete"
+        ? {
+            startTime: at,
+            completionTime: at,
+            succeeded: 1,
+            conditions: [
+              { type: "SuccessCriteriaMet", ...over },
+              { type: "Complete", ...over },
+            ],
+          }
+        : {
+            startTime: at,
+            failed: 3,
+            conditions: [
+              { type: "FailureTarget", ...over },
+              { type: "Failed", ...over },
+            ],
+          };
+    await scene.patch(kinds.jobs, namespace, job.metadata.name, { status }, "status");
+  }
+}
+
+function isOver(job: KubeObject): boolean {
+  const { conditions = [] } = (job["status"] ?? {}) as { conditions?: { type: string }[] };
+  return conditions.some(({ type }) => type === "Complete" || type === "Failed");
+}
+
+/** The Deployment controller and kubelet: as many pods as wanted run and are ready. */
+export async function podsRun(scene: Scene, namespace: string, name: string, ready?: number): Promise<void> {
+  const live = await scene.get(kinds.deployments, namespace, `${name}-bot`);
+  if (live === undefined) return;
+  const { replicas } = live["spec"] as { replicas: number };
+  const count = ready ?? replicas;
+  const status = {
+    observedGeneration: live.metadata.generation,
+    replicas,
+    updatedReplicas: replicas,
+    readyReplicas: count,
+    availableReplicas: count,
+  };
+  await scene.patch(kinds.deployments, namespace, `${name}-bot`, { status }, "status");
+}
+
+/** The bot's leader reports. */
+export async function botReports(
+  scene: Scene,
+  namespace: string,
+  name: string,
+  facts: object = {},
+): Promise<void> {
+  const data = { "report.json": JSON.stringify({ ...report, ...facts }) };
+  await scene.patch(kinds.configMaps, namespace, `${name}-report`, { data });
+}
+
+/** Everybody does their part as soon as there is something to do, until stopped. */
+export function everybodyPlays(scene: Scene, namespace: string, name: string): { stop(): Promise<void> } {
+  let over = false;
+  const round = async () => {
+    const cluster = await scene.get(kinds.clusters, namespace, `${name}-db`);
+    if (cluster !== undefined && cluster["status"] === undefined) await databaseReady(scene, namespace, name);
+    await jobsEnd(scene, namespace);
+    const bot = await scene.get(kinds.deployments, namespace, `${name}-bot`);
+    const seen = (bot?.["status"] as { observedGeneration?: number } | undefined)?.observedGeneration;
+    if (bot === undefined || seen === bot.metadata.generation) return;
+    await podsRun(scene, namespace, name);
+    await botReports(scene, namespace, name);
+  };
+  const play = async () => {
+    while (!over) {
+      await round().catch((error: unknown) => {
+        // Something was deleted meanwhile; the next round sees how things stand.
+        if (!String(error).includes("404")) throw error;
+      });
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20);
+      });
+    }
+  };
+  const playing = play();
+  return {
+    async stop() {
+      over = true;
+      await playing;
+    },
+  };
+}
