@@ -67,7 +67,6 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
     else work.again = true;
     planPump();
   };
-  // Not at once: a burst of events about one key, which comes in one piece, is worked on once.
   const planPump = onceSoon(() => {
     for (const [key, addedAtMs] of waiting) {
       if (running.size >= workers) break;
@@ -91,11 +90,11 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
   };
   const settle = (key: string, outcome: Outcome) => {
     if (outcome.result === "requeue_after") later.plan(key, outcome.requeueAfterMs);
-    if (outcome.result !== "error") return void backoff.reset(key);
-    const { failures, retryInMs } = backoff.next(key);
-    metrics?.retried();
-    later.plan(key, retryInMs);
-    options.onError({ key, error: outcome.error, failures, retryInMs });
+    if (outcome.result === "error") {
+      const failure = backoff.next(key, outcome.error);
+      later.plan(key, failure.retryInMs);
+      options.onError(failure);
+    } else backoff.reset(key);
   };
   const drain = () => {
     draining ??= Promise.withResolvers<void>();
@@ -139,12 +138,13 @@ async function attempt(
       requeueAfterMs === undefined ? { result: "success" } : { result: "requeue_after", requeueAfterMs };
   } catch (error) {
     outcome = { result: "error", error };
+    options.metrics?.retried();
   }
   options.metrics?.finished(outcome.result, (performance.now() - work.startedAtMs) / 1_000);
   return outcome;
 }
 
-/** Runs `act` once after the present piece of input, however often it is asked for. */
+/** Runs `act` once after the present piece of input, however often it is asked for: a burst of events about one key is one look. */
 function onceSoon(act: () => void): () => void {
   let planned = false;
   const run = () => {
@@ -162,10 +162,10 @@ function backoffByKey(baseDelayMs: number, maxDelayMs: number) {
   const counts = new Map<string, number>();
   return {
     reset: (key: string) => counts.delete(key),
-    next(key: string) {
+    next(key: string, error: unknown) {
       const failures = (counts.get(key) ?? 0) + 1;
       counts.set(key, failures);
-      return { failures, retryInMs: backoffMs(failures - 1, baseDelayMs, maxDelayMs) };
+      return { key, error, failures, retryInMs: backoffMs(failures - 1, baseDelayMs, maxDelayMs) };
     },
   };
 }
