@@ -45,7 +45,8 @@ export function actor(context: Context, who: Member): Actor {
       .flatMap((id) => known(world.applications, id, "application").commands.get(guild.id) ?? [])
       .find((command) => command.name === root && command.type === 1);
     if (found === undefined) return clientRefuses(`there is no command /${root}`);
-    if (!mayUseCommand(guild, member, channel, found)) {
+    const { access } = known(world.applications, found.application_id, "application");
+    if (!mayUseCommand(guild, member, channel, found, access.get(found.id) ?? [])) {
       return clientRefuses(`${who.name} may not use /${root} in ${channel.name}`);
     }
     return { command: found, path };

@@ -1,8 +1,8 @@
 import type { OptionBody } from "./commands.ts";
-import type { Options, OptionValue, Snowflake } from "./driver.ts";
+import type { Command, Options, OptionValue, Snowflake } from "./driver.ts";
 import { interactionChannel, apiRole, apiUser, partialMember } from "./objects.ts";
 import { guildPermissions } from "./permissions.ts";
-import type { CommandRecord, GuildRecord, MemberRecord, World } from "./world.ts";
+import type { GuildRecord, MemberRecord, World } from "./world.ts";
 
 /** Why a real client would not send an interaction. */
 export type ClientRefusal = Error & { name: "ClientRefusal" };
@@ -26,7 +26,7 @@ const maxString = 6_000;
 /** The options of a command line, nested in its subcommands, with the data of whom they mention. */
 export function commandData(
   scene: Scene,
-  command: CommandRecord,
+  command: Command,
   path: string[],
   options: Options,
   focused: string | null,
@@ -48,7 +48,7 @@ export function commandData(
 }
 
 /** The registered option that is typed into. */
-export function focusedOption(command: CommandRecord, path: string[], name: string): OptionBody {
+export function focusedOption(command: Command, path: string[], name: string): OptionBody {
   let level = (command.options ?? []) as unknown as OptionBody[];
   for (const step of path) level = level.find((option) => option.name === step)?.options ?? [];
   const option = level.find((found) => found.name === name);

@@ -2,7 +2,7 @@ import type { Fault } from "./components.ts";
 import type { Command, Snowflake } from "./driver.ts";
 import { invalidForm, missingAccess, refuse, unknown } from "./refusal.ts";
 import { tree } from "./schema.ts";
-import type { ApplicationRecord, CommandRecord, GuildRecord, World } from "./world.ts";
+import type { ApplicationRecord, GuildRecord, World } from "./world.ts";
 
 /** A command or an option as it is registered, after it passed its schema. */
 export type OptionBody = {
@@ -151,7 +151,7 @@ function valueFaults(option: OptionBody, path: string[]): Fault[] {
   return faults;
 }
 
-function list(application: ApplicationRecord, guildId: Snowflake): CommandRecord[] {
+function list(application: ApplicationRecord, guildId: Snowflake): Command[] {
   return application.commands.get(guildId) ?? [];
 }
 
@@ -187,7 +187,7 @@ export function overwriteCommands(
   const fresh = after.filter(({ id }) => !before.some((command) => command.id === id)).length;
   spendCreations(world, application, guild.id, fresh);
   application.commands.set(guild.id, after);
-  return after.map(shown);
+  return after;
 }
 
 /** Creates a command, or updates the one of the same name and type. */
@@ -208,11 +208,11 @@ export function createCommand(
   }
   if (created) spendCreations(world, application, guild.id, 1);
   application.commands.set(guild.id, [...others, command]);
-  return { created, command: shown(command) };
+  return { created, command };
 }
 
 export function listCommands(application: ApplicationRecord, guildId: Snowflake): Command[] {
-  return list(application, guildId).map(shown);
+  return list(application, guildId);
 }
 
 export function deleteCommand(application: ApplicationRecord, guildId: Snowflake, id: Snowflake): void {
@@ -241,8 +241,8 @@ function stored(
   application: ApplicationRecord,
   guild: GuildRecord,
   body: CommandBody,
-  before: CommandRecord[],
-): CommandRecord {
+  before: Command[],
+): Command {
   const type = body.type ?? chatInput;
   const old = before.find((command) => command.name === body.name && command.type === type);
   const permissions = body.default_member_permissions;
@@ -257,8 +257,7 @@ function stored(
     default_member_permissions:
       permissions === null || permissions === undefined ? null : String(permissions),
     nsfw: body.nsfw ?? false,
-    access: old?.access ?? [],
-  } as unknown as CommandRecord;
+  } as unknown as Command;
 }
 
 function withoutNulls(value: Record<string, unknown>): Record<string, unknown> {
@@ -275,9 +274,4 @@ function cleaned(value: unknown): unknown {
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? withoutNulls(value as Record<string, unknown>)
     : value;
-}
-
-function shown(record: CommandRecord): Command {
-  const { access, ...command } = record;
-  return access === undefined ? record : command;
 }

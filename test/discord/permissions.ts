@@ -1,6 +1,6 @@
 import { PermissionFlagsBits as Permission } from "discord-api-types/v10";
-import type { Snowflake } from "./driver.ts";
-import type { ChannelRecord, CommandRecord, GuildRecord, MemberRecord } from "./world.ts";
+import type { Command, Snowflake } from "./driver.ts";
+import type { AccessRecord, ChannelRecord, GuildRecord, MemberRecord } from "./world.ts";
 
 /** What @everyone may in a new guild. */
 export const everyoneDefaults =
@@ -49,13 +49,14 @@ export function mayUseCommand(
   guild: GuildRecord,
   member: MemberRecord,
   channel: ChannelRecord,
-  command: CommandRecord,
+  command: Command,
+  access: readonly AccessRecord[],
 ): boolean {
   const permissions = channelPermissions(guild, member, channel);
   if (permissions === everything) return true;
   if (!allowed(permissions, Permission.ViewChannel | Permission.UseApplicationCommands)) return false;
   const find = (type: string, id: Snowflake) =>
-    command.access.find((entry) => entry.type === type && entry.id === id)?.allow;
+    access.find((entry) => entry.type === type && entry.id === id)?.allow;
   if (find("channel", channel.id) === false) return false;
   const user = find("user", member.userId);
   if (user !== undefined) return user;

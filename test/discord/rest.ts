@@ -241,6 +241,7 @@ const nobody: ApplicationRecord = {
   name: "",
   privilegedIntents: 0,
   commands: new Map(),
+  access: new Map(),
   creations: new Map(),
   limit: { total: 0, remaining: 0, resetAtMs: 0, maxConcurrency: 1 },
   identifiedAtMs: new Map(),

@@ -116,10 +116,12 @@ export function stage(world: World, gateway: Gateway, faults: Faults): Stage {
     },
     commands: async (app, guild) => listCommands(known(world.applications, app, "application"), idOf(guild)),
     async setCommandAccess(app, guild, name, access) {
-      const commands = known(world.applications, app, "application").commands.get(idOf(guild)) ?? [];
+      const record = known(world.applications, app, "application");
+      const commands = record.commands.get(idOf(guild)) ?? [];
       const command = commands.find((found) => found.name === name);
       if (command === undefined) throw new Error(`there is no command /${name}`);
-      command.access = access.map(({ target, type, allow }) => ({ id: idOf(target), type, allow }));
+      const overrides = access.map(({ target, type, allow }) => ({ id: idOf(target), type, allow }));
+      record.access.set(command.id, overrides);
     },
     chaos: chaos(world, gateway, faults),
   };

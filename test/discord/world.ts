@@ -15,9 +15,8 @@ import type {
 import { botDefaults, everyoneDefaults } from "./permissions.ts";
 import { snowflakes } from "./snowflake.ts";
 
-export type CommandRecord = Command & {
-  access: { id: Snowflake; type: "role" | "user" | "channel"; allow: boolean }[];
-};
+/** An administrator's override of who may use a command. */
+export type AccessRecord = { id: Snowflake; type: "role" | "user" | "channel"; allow: boolean };
 
 export type ApplicationRecord = {
   id: Snowflake;
@@ -25,7 +24,9 @@ export type ApplicationRecord = {
   name: string;
   privilegedIntents: number;
   /** Commands by guild. */
-  commands: Map<Snowflake, CommandRecord[]>;
+  commands: Map<Snowflake, Command[]>;
+  /** Overrides by command. */
+  access: Map<Snowflake, AccessRecord[]>;
   /** Times of command creations by guild, of the last day. */
   creations: Map<Snowflake, number[]>;
   limit: { total: number; remaining: number; resetAtMs: number; maxConcurrency: number };
@@ -146,6 +147,7 @@ export function addApplication(world: World, spec: ApplicationSpec): Application
     name: spec.name ?? "DKP",
     privilegedIntents: spec.privilegedIntents ?? 0,
     commands: new Map(),
+    access: new Map(),
     creations: new Map(),
     limit: {
       total: world.identifyTotal,
