@@ -1,8 +1,8 @@
 import { existsSync, globSync } from "node:fs";
-import { copyFile, cp, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, mkdtemp, readFile, readdir, realpath, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { binary, moduleFolder } from "./binaries.ts";
+import { binary } from "./binaries.ts";
 import { cacheFolder, fingerprint, lock, made } from "./cache.ts";
 import { command } from "./command.ts";
 import { npmSecrets } from "./npm-secrets.ts";
@@ -211,14 +211,21 @@ async function mirror(): Promise<string> {
   return found?.[1] ?? "http://deb.debian.org/debian";
 }
 
-async function nodeContext(folder: string): Promise<void> {
-  const found = await command("npm", ["root", "-g"]);
-  const npm = join(found.stdout.trim(), "npm");
-  if (!(await stat(npm).catch(() => undefined))?.isDirectory()) {
-    throw new Error(`npm was expected in ${npm}`);
-  }
+async function nodeContext(folder: string, _progress: Progress, env: NodeJS.ProcessEnv): Promise<void> {
   await copyFile(join(root, "node_modules/node/bin/node"), join(folder, "node"));
-  await cp(npm, join(folder, "npm"), { recursive: true, dereference: true });
+  await cp(await npmFolder(env), join(folder, "npm"), { recursive: true, dereference: true });
+}
+
+/** Where this machine's npm lies, whichever Node comes first in PATH. */
+async function npmFolder(env: NodeJS.ProcessEnv): Promise<string> {
+  const places = (env["PATH"] ?? "").split(":").map((folder) => join(folder, "npm"));
+  for (const place of [env["npm_execpath"] ?? "", ...places]) {
+    const program = await realpath(place).catch(() => "");
+    if (program.endsWith("/bin/npm-cli.js")) {
+      return dirname(dirname(program));
+    }
+  }
+  throw new Error("npm is needed in PATH");
 }
 
 async function cloudNativePgContext(
@@ -227,10 +234,4 @@ async function cloudNativePgContext(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   await copyFile(await binary("cloudnative-pg", progress, env), join(folder, "cloudnative-pg"));
-}
-
-/** The manifest by which CloudNativePG is installed, as its own release publishes it. */
-export async function cloudNativePgManifest(env: NodeJS.ProcessEnv = process.env): Promise<string> {
-  const folder = await moduleFolder("cloudnative-pg", "github.com/cloudnative-pg/cloudnative-pg", env);
-  return join(folder, "releases", "cnpg-1.30.0.yaml");
 }

@@ -132,8 +132,8 @@ function kubeProxy(kubeconfig: string): unknown {
     clusterCIDR: network.pods,
     clientConnection: { kubeconfig },
     conntrack: { maxPerCore: 0 },
-    healthzBindAddress: "127.0.0.1:0",
-    metricsBindAddress: "127.0.0.1:0",
+    healthzBindAddress: `${network.address}:10256`,
+    metricsBindAddress: `${network.address}:10249`,
     nodePortAddresses: ["127.0.0.0/8"],
   };
 }

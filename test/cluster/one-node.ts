@@ -191,7 +191,7 @@ async function writeCredentials(folder: string, credentials: Credentials): Promi
 
 async function workersUp(paths: Paths, files: NodeFiles, plane: Plane): Promise<void> {
   const { kubeconfigs, call } = plane;
-  await startDaemon(clusterFolder, "kube-proxy", paths["kube-proxy"], [
+  const proxy = await startDaemon(clusterFolder, "kube-proxy", paths["kube-proxy"], [
     `--config=${files.kubeProxy}`,
     `--hostname-override=${nodeName}`,
   ]);
@@ -214,6 +214,8 @@ async function workersUp(paths: Paths, files: NodeFiles, plane: Plane): Promise<
     "--helper-image=localhost/pause:1",
   ]);
   await until("the node should be ready", kubelet, () => nodeReady(call), 120_000);
+  const healthy = `http://${network.address}:10256/healthz`;
+  await until("kube-proxy should be healthy", proxy, async () => (await fetch(healthy)).ok);
   await until("CoreDNS should be ready", dns, async () => (await fetch("http://127.0.0.1:8181/ready")).ok);
 }
 
