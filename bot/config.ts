@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { databaseSettingsFromUrl, type DatabaseSettings } from "./store/database.ts";
 
 /** Where a secret comes from: the variable itself, or a mounted file that is read again when it changes. */
 export type Secret = { value: string } | { file: string };
@@ -28,6 +29,7 @@ const databaseVariables = {
   DATABASE_POOL_MIN: z.coerce.number().int().min(0).max(100).default(5),
   DATABASE_POOL_MAX: z.coerce.number().int().min(2).max(100).default(20),
   DATABASE_COMMAND_TIMEOUT: seconds(60),
+  DISCORD_GUILD_ID: snowflake,
   DATABASE_RUNTIME_ROLE: z
     .string()
     .regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain PostgreSQL role name")
@@ -47,7 +49,6 @@ const botVariables = {
   DISCORD_BOT_TOKEN: z.string().optional(),
   DISCORD_TOKEN_FILE: z.string().optional(),
   DISCORD_APPLICATION_ID: snowflake.optional(),
-  DISCORD_GUILD_ID: snowflake,
   DISCORD_API_URL: z.url({ protocol: /^https?$/ }).default("https://discord.com/api"),
   METRICS_ADDRESS: address,
   POD_NAME: z.string().optional(),
@@ -59,6 +60,8 @@ const botVariables = {
   LEASE_RETRY_PERIOD: seconds(2),
   CONFIG_FILE: z.string().optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
+  KUBERNETES_SERVICE_HOST: z.string().optional(),
+  KUBERNETES_SERVICE_PORT: z.string().default("443"),
   SERVICE_ACCOUNT_DIR: z.string().default("/var/run/secrets/kubernetes.io/serviceaccount"),
 };
 
@@ -66,7 +69,7 @@ type DatabaseVariables = z.output<z.ZodObject<typeof databaseVariables>>;
 type BotVariables = z.output<z.ZodObject<typeof botVariables>>;
 type Fault = (path: string, message: string) => void;
 
-/** What `db migrate` and `doctor` need besides what a running bot needs. */
+/** What `db migrate` reads: the database as its owner, and whose ledger it is to hold. */
 export const databaseEnvironment = z.object(databaseVariables).superRefine((variables, context) => {
   databaseFaults(variables, faultsOf(context));
 });
@@ -104,7 +107,8 @@ function databaseFaults(variables: DatabaseVariables, fault: Fault): void {
       fault("DATABASE_URL", `is missing: set it, or set ${missing.join(", ")}`);
     }
   }
-  if (variables.DATABASE_SSL_MODE === "disable" && variables.ENVIRONMENT !== "development") {
+  const plain = new URLSearchParams(variables.DATABASE_URL?.split("?")[1]).get("sslmode") === "disable";
+  if ((plain || variables.DATABASE_SSL_MODE === "disable") && variables.ENVIRONMENT !== "development") {
     fault("DATABASE_SSL_MODE", '"disable" is allowed with ENVIRONMENT=development only');
   }
   if (variables.DATABASE_POOL_MIN > variables.DATABASE_POOL_MAX) {
@@ -122,23 +126,6 @@ function secret(value: string | undefined, file: string | undefined): Secret | u
 function tokenOf(variables: BotVariables): Secret | undefined {
   return secret(variables.DISCORD_TOKEN ?? variables.DISCORD_BOT_TOKEN, variables.DISCORD_TOKEN_FILE);
 }
-
-/** Where and how to reach PostgreSQL. */
-export type DatabaseSettings = {
-  /** Connection string; everything else of the address is ignored when it is there. */
-  url: string | undefined;
-  host: string;
-  port: number;
-  name: string;
-  user: Secret | undefined;
-  password: Secret | undefined;
-  tls: { mode: "verify-full" | "verify-ca" | "require" | "disable"; caFile: string | undefined };
-  poolMin: number;
-  poolMax: number;
-  commandTimeoutMs: number;
-  /** The role that migrations grant what a bot needs. */
-  runtimeRole: string | undefined;
-};
 
 export type LogSettings = { level: BotVariables["LOG_LEVEL"]; format: "json" | "text" };
 
@@ -163,22 +150,32 @@ export type BotSettings = {
   configFile: string | undefined;
   otlpEndpoint: string | undefined;
   serviceAccountDir: string;
+  /** The API server as a pod is told of it. */
+  kubernetes: { host: string | undefined; port: string };
 };
 
 /** What the database's variables mean. */
-export function databaseSettings(variables: z.output<typeof databaseEnvironment>): DatabaseSettings {
-  return {
-    url: variables.DATABASE_URL,
-    host: variables.DATABASE_HOST ?? "",
-    port: variables.DATABASE_PORT,
-    name: variables.DATABASE_NAME ?? "",
-    user: secret(variables.DATABASE_USER, variables.DATABASE_USER_FILE),
-    password: secret(variables.DATABASE_PASSWORD, variables.DATABASE_PASSWORD_FILE),
-    tls: { mode: variables.DATABASE_SSL_MODE, caFile: variables.DATABASE_CA_FILE },
+export function databaseSettings(variables: DatabaseVariables, applicationName: string): DatabaseSettings {
+  const shared = {
+    sslMode: variables.DATABASE_SSL_MODE,
     poolMin: variables.DATABASE_POOL_MIN,
     poolMax: variables.DATABASE_POOL_MAX,
     commandTimeoutMs: variables.DATABASE_COMMAND_TIMEOUT * 1000,
-    runtimeRole: variables.DATABASE_RUNTIME_ROLE,
+    applicationName,
+    ...(variables.DATABASE_CA_FILE !== undefined && { caFile: variables.DATABASE_CA_FILE }),
+  };
+  if (variables.DATABASE_URL !== undefined) {
+    return databaseSettingsFromUrl(variables.DATABASE_URL, shared);
+  }
+  const { DATABASE_USER: user, DATABASE_USER_FILE: userFile } = variables;
+  const { DATABASE_PASSWORD: password, DATABASE_PASSWORD_FILE: passwordFile } = variables;
+  return {
+    ...shared,
+    host: variables.DATABASE_HOST ?? "",
+    port: variables.DATABASE_PORT,
+    database: variables.DATABASE_NAME ?? "",
+    ...(userFile !== undefined ? { userFile } : user !== undefined ? { user } : {}),
+    ...(passwordFile !== undefined ? { passwordFile } : password !== undefined ? { password } : {}),
   };
 }
 
@@ -193,7 +190,7 @@ export function botSettings(variables: z.output<typeof botEnvironment>): BotSett
       guildId: variables.DISCORD_GUILD_ID,
       apiUrl: variables.DISCORD_API_URL,
     },
-    database: databaseSettings(variables),
+    database: databaseSettings(variables, variables.POD_NAME ?? "dkp-bot"),
     log: { level: variables.LOG_LEVEL, format: variables.LOG_FORMAT },
     metricsAddress: variables.METRICS_ADDRESS,
     podName: variables.POD_NAME,
@@ -211,5 +208,6 @@ export function botSettings(variables: z.output<typeof botEnvironment>): BotSett
     configFile: variables.CONFIG_FILE,
     otlpEndpoint: variables.OTEL_EXPORTER_OTLP_ENDPOINT,
     serviceAccountDir: variables.SERVICE_ACCOUNT_DIR,
+    kubernetes: { host: variables.KUBERNETES_SERVICE_HOST, port: variables.KUBERNETES_SERVICE_PORT },
   };
 }

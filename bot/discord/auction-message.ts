@@ -5,6 +5,7 @@ import type { Auction } from "../ledger/state.ts";
 import type { View } from "../store/request.ts";
 import type { Announcement } from "./command.ts";
 import { card, message, type MessageBody } from "./message.ts";
+import type { OutgoingBody } from "./outgoing.ts";
 import { pointsText } from "./points.ts";
 import { who } from "./refusal-text.ts";
 import { literal, moment } from "./text.ts";
@@ -91,4 +92,21 @@ export function cancelledEdit(auction: AuctionId, view: View, reason: string | u
       footer: `Auction ${auction}`,
     }),
   };
+}
+
+/**
+ * What an edit of an auction's live message should show by now, when others may have changed the auction since the edit
+ * was written: the newest state, the end as written, or nothing (the auction is over and its end is written elsewhere).
+ */
+export function currentAuctionBody(
+  subject: string,
+  written: OutgoingBody,
+  view: View,
+): OutgoingBody | undefined {
+  const open = view.state.auctions.get(subject.slice("auction:".length) as AuctionId);
+  if (open !== undefined) {
+    return auctionCard(open, view);
+  }
+  const [embed] = Array.isArray(written["embeds"]) ? (written["embeds"] as { color?: number }[]) : [];
+  return embed?.color === colors.open || embed?.color === colors.closing ? undefined : written;
 }

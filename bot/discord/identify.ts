@@ -10,8 +10,8 @@ export type IdentifyGate = {
   wait(information: () => Promise<APIGatewayBotInfo>, signal: AbortSignal): Promise<void>;
 };
 
-/** Takes turns with the other replicas; resolves with what gives the turn back, or throws when nobody can say whose it is. */
-export type IdentifyTurn = (signal: AbortSignal) => Promise<() => Promise<void>>;
+/** Runs `identify` when it is this process's turn among the replicas, or throws when nobody can say whose turn it is. */
+export type IdentifyTurn = (signal: AbortSignal, identify: () => Promise<void>) => Promise<void>;
 
 export type IdentifyGateOptions = {
   turn: IdentifyTurn;
@@ -51,21 +51,21 @@ export function identifyGate(options: IdentifyGateOptions): IdentifyGate {
 
   return {
     async wait(information, signal) {
-      const giveBack = await options.turn(signal).catch(async (error: unknown) => {
-        signal.throwIfAborted();
-        // Without the database nobody knows whose turn it is; spread the replicas over a few turns instead.
-        options.onTrouble(error);
-        await sleep(Math.random() * 3 * options.spacingMs, undefined, { signal });
-        return () => Promise.resolve();
-      });
+      let begun = false;
       try {
-        await budget(information, signal);
+        await options.turn(signal, () => {
+          begun = true;
+          return budget(information, signal);
+        });
       } catch (error) {
-        await giveBack();
-        throw error;
+        signal.throwIfAborted();
+        options.onTrouble(error);
+        if (!begun) {
+          // Without the database nobody knows whose turn it is; spread the replicas over a few turns instead.
+          await sleep(Math.random() * 3 * options.spacingMs, undefined, { signal });
+          await budget(information, signal);
+        }
       }
-      // The next replica's turn begins when Discord takes another IDENTIFY, long after this one is sent.
-      void sleep(options.spacingMs).then(giveBack).catch(options.onTrouble);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InteractionResponseType } from "discord.js";
 import { errorCode, route, type DiscordHttp, type DiscordResponse } from "./http.ts";
-import type { MessageBody } from "./message.ts";
+import type { OutgoingBody } from "./outgoing.ts";
 
 /** What an answer needs of an interaction. */
 export type InteractionRef = { id: string; token: string; applicationId: string };
@@ -19,9 +19,9 @@ export type InteractionApi = {
   /** Throws when Discord could not be reached or refused for another reason. Tries again until `deadlineMs` (epoch). */
   callback(interaction: InteractionRef, callback: Callback, deadlineMs: number): Promise<CallbackResult>;
   /** False when there is nothing (any more) to edit: never acknowledged, deleted, or 15 minutes over. */
-  editOriginal(interaction: InteractionRef, body: MessageBody, deadlineMs: number): Promise<boolean>;
+  editOriginal(interaction: InteractionRef, body: OutgoingBody, deadlineMs: number): Promise<boolean>;
   /** A further message after the answer; false when the interaction is over. */
-  followup(interaction: InteractionRef, body: MessageBody, deadlineMs: number): Promise<boolean>;
+  followup(interaction: InteractionRef, body: OutgoingBody, deadlineMs: number): Promise<boolean>;
   /** Whether the interaction was acknowledged by anybody and can still be edited. */
   answered(interaction: InteractionRef, deadlineMs: number): Promise<boolean>;
 };

@@ -15,9 +15,6 @@ export type Leadership = {
 /** Runs while this process leads; `signal` is aborted when it no longer does. Must not throw: a job's failure is its own. */
 export type Lead = (signal: AbortSignal) => Promise<void>;
 
-/** A PostgreSQL session lock that this process holds: `lost` resolves when its connection is gone. */
-export type SessionLock = { lost: Promise<void>; release(): Promise<void> };
-
 /** True where a pod's service account token is mounted, which is how a process knows that it runs in Kubernetes. */
 export async function inKubernetes(serviceAccountDir: string): Promise<boolean> {
   return access(join(serviceAccountDir, "token")).then(
@@ -30,7 +27,7 @@ export async function inKubernetes(serviceAccountDir: string): Promise<boolean> 
 export async function podNamespace(
   fromEnvironment: string | undefined,
   serviceAccountDir: string,
-  log: Logger,
+  log?: Logger,
 ): Promise<string> {
   if (fromEnvironment !== undefined) {
     return fromEnvironment;
@@ -40,7 +37,7 @@ export async function podNamespace(
   if (namespace === "") {
     return "default";
   }
-  log.info({ namespace }, "detected namespace from service account");
+  log?.info({ namespace }, "detected namespace from service account");
   return namespace;
 }
 
@@ -80,30 +77,33 @@ export function leaseLeadership(options: {
   return { isLeader: () => election.isLeader(), stop: () => election.stop() };
 }
 
+/** What leadership without Kubernetes needs of this replica's connection to the database. */
+export type LeaderLock = { tryLead(): Promise<boolean>; leading(): boolean };
+
 /** Leadership without Kubernetes: whoever holds an advisory lock of the guild's database. */
 export function standaloneLeadership(options: {
-  acquire(signal: AbortSignal): Promise<SessionLock>;
+  presence: LeaderLock;
   identity: string;
   lead: Lead;
   log: Logger;
   retryMs?: number;
 }): Leadership {
-  const { identity, log } = options;
+  const { presence, identity, log } = options;
   const stopping = new AbortController();
-  let leading = false;
+  const pollMs = options.retryMs ?? 500;
 
   async function once(): Promise<void> {
-    const lock = await options.acquire(stopping.signal);
+    if (!(await presence.tryLead())) {
+      return;
+    }
     const over = new AbortController();
-    const signal = AbortSignal.any([over.signal, stopping.signal]);
-    leading = true;
     log.info({ identity }, "elected as sync leader, starting member sync job");
-    const led = options.lead(signal);
-    await Promise.race([lock.lost, aborted(stopping.signal)]);
-    leading = false;
+    const led = options.lead(AbortSignal.any([over.signal, stopping.signal]));
+    while (presence.leading() && !stopping.signal.aborted) {
+      await sleep(pollMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
     over.abort();
     await led;
-    await lock.release().catch((error: unknown) => log.debug({ err: error }, "releasing the leader lock"));
     if (!stopping.signal.aborted) {
       log.warn({ identity, reason: "expired" }, "lost leadership, jobs stopped");
     }
@@ -111,30 +111,17 @@ export function standaloneLeadership(options: {
 
   async function stand(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await once().catch((error: unknown) => {
-        if (!stopping.signal.aborted) {
-          log.debug({ err: error }, "standing for leadership, trying again");
-        }
-      });
-      await sleep(options.retryMs ?? 2000, undefined, { signal: stopping.signal }).catch(() => undefined);
+      await once().catch((error: unknown) => log.debug({ err: error }, "standing for leadership"));
+      await sleep(pollMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   }
 
   const stood = stand();
   return {
-    isLeader: () => leading,
+    isLeader: () => presence.leading() && !stopping.signal.aborted,
     async stop() {
       stopping.abort();
       await stood;
     },
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) {
-      resolve();
-    }
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -28,19 +28,16 @@ export const auctionBid: SlashCommand = {
         command(making) {
           const auction = making.state.auctions.get(id);
           // A closed auction is refused by the ledger whatever the amount; two decimals are what any pool may have.
-          const decimals = poolNamed(making.state.rules, auction?.pool)?.decimals ?? 2;
-          const amount = parseAmount(
-            textOption(invocation, "amount") ?? "",
-            auction === undefined ? 2 : decimals,
-          );
-          if (typeof amount !== "bigint") {
-            return { refusal: amount };
+          const pool = auction === undefined ? undefined : poolNamed(making.state.rules, auction.pool);
+          const parsed = parseAmount(textOption(invocation, "amount") ?? "", pool?.decimals ?? 2);
+          if (typeof parsed !== "bigint") {
+            return { refusal: parsed };
           }
           return {
             type: "placeBid",
             auction: id,
             member: making.member(account(invocation.actor)),
-            amount,
+            amount: parsed,
             bid: invocation.id,
             bidAtMs: invocation.createdAtMs,
           };

@@ -104,7 +104,7 @@ function startCommand(
   ] as const) {
     const text = textOption(invocation, option);
     const parsed = text === undefined ? undefined : parseAmount(text, pool.decimals);
-    if (parsed !== undefined && typeof parsed !== "bigint") {
+    if (typeof parsed === "object") {
       return { refusal: parsed };
     }
     if (parsed !== undefined) {

@@ -31,12 +31,17 @@ export function pointsChange(
         refusal: { code: "UNKNOWN_POOL", pool: poolName ?? "", pools: rules.pools.map(({ name }) => name) },
       };
     }
-    const amount = parseAmount(textOption(invocation, "amount") ?? "", pool.decimals);
-    if (typeof amount !== "bigint") {
-      return { refusal: amount };
+    const parsed = parseAmount(textOption(invocation, "amount") ?? "", pool.decimals);
+    if (typeof parsed !== "bigint") {
+      return { refusal: parsed };
     }
     const members = accounts.map((account) => making.member(account));
-    const points = { pool: pool.name, amount, members, ...(reason !== undefined && { reason }) };
+    const points = {
+      pool: pool.name,
+      amount: parsed,
+      members,
+      ...(reason !== undefined && { reason }),
+    };
     return type === "award" ? { type, ...points, confirmed } : { type, ...points };
   }
 

@@ -1,0 +1,76 @@
+import { parseEnvironment } from "../runtime/environment.ts";
+import { botEnvironment, botSettings, databaseEnvironment, databaseSettings } from "./config.ts";
+import { openDatabase } from "./store/database.ts";
+import { isTransient } from "./store/failure.ts";
+import { migrateToLatest } from "./store/migrate.ts";
+
+type Environment = Record<string, string | undefined>;
+type Write = (text: string) => void;
+
+const usage = `Usage: bot [command]
+
+  run          run one replica of the bot (the default)
+  db migrate   bring the database to the newest schema, as its owner
+  doctor       check token, guild, commands, database and Kubernetes, and say what is wrong
+
+Everything is configured by environment variables: see config/dev/.env.example.
+`;
+
+/** A database that was just created may take so long until it answers. */
+const migrateForMs = 120_000;
+
+/** Runs one command of the command line; the result is the exit code: 0 well, 1 not, 2 not understood. */
+export async function runCli(
+  args: readonly string[],
+  environment: Environment,
+  write: Write,
+): Promise<number> {
+  switch (args.join(" ")) {
+    case "db migrate":
+      return migrate(environment, write);
+    case "doctor": {
+      const { doctor } = await import("./doctor.ts");
+      return doctor(botSettings(parseEnvironment(botEnvironment, environment)), write);
+    }
+    case "help":
+    case "--help":
+    case "-h":
+      write(usage);
+      return 0;
+    default:
+      write(`There is no command "${args.join(" ")}".\n\n${usage}`);
+      return 2;
+  }
+}
+
+async function migrate(environment: Environment, write: Write): Promise<number> {
+  const variables = parseEnvironment(databaseEnvironment, environment);
+  const database = openDatabase({ ...databaseSettings(variables, "dkp-migrate"), poolMin: 0, poolMax: 2 });
+  const { DISCORD_GUILD_ID: guildId, DATABASE_RUNTIME_ROLE: runtimeRole } = variables;
+  const deadlineMs = Date.now() + migrateForMs;
+  try {
+    for (;;) {
+      try {
+        const { applied } = await migrateToLatest(database, {
+          guildId,
+          ...(runtimeRole !== undefined && { runtimeRole }),
+        });
+        write(
+          applied.length === 0
+            ? "The database is up to date.\n"
+            : `The database was migrated: ${applied.join(", ")}.\n`,
+        );
+        return 0;
+      } catch (error) {
+        const cause = error instanceof Error ? (error.cause ?? error) : error;
+        if (!(isTransient(error) || isTransient(cause)) || Date.now() > deadlineMs) {
+          throw error;
+        }
+        write("The database does not answer yet, trying again.\n");
+        await new Promise((resolve) => setTimeout(resolve, 2000));
+      }
+    }
+  } finally {
+    await database.close();
+  }
+}

@@ -1,0 +1,216 @@
+import { randomBytes } from "node:crypto";
+import type { Logger } from "../../runtime/log.ts";
+import type { Telemetry } from "../../runtime/telemetry.ts";
+import type { Decision } from "../ledger/decision.ts";
+import type { OutgoingCall } from "../store/call.ts";
+import { ClaimLost } from "../store/failure.ts";
+import { finish } from "../store/inbox.ts";
+import type { View } from "../store/request.ts";
+import { buttonCommand, slashCommand } from "./catalog.ts";
+import { denied, type Change, type Doing, type Surroundings } from "./command.ts";
+import type { Delivery } from "./delivery.ts";
+import type { ButtonInvocation, CommandInvocation } from "./interaction.ts";
+import { account } from "./members.ts";
+import { message, visibilityFlags, type MessageBody } from "./message.ts";
+import type { BotMetrics, CommandResult } from "./metrics.ts";
+import { replyCall, tokenLifeMs } from "./outgoing.ts";
+import { isOfficer, notAnOfficer } from "./permissions.ts";
+import { refusalText } from "./refusal-text.ts";
+import type { Responder } from "./responder.ts";
+
+export type Claimed = { id: string; epoch: number };
+
+/** Carries a claimed command out and answers it; never throws. */
+export type Handle = (
+  invocation: CommandInvocation | ButtonInvocation,
+  claim: Claimed,
+  responder: Responder,
+) => Promise<void>;
+
+export type HandleOptions = {
+  surroundings: Surroundings;
+  delivery: Delivery;
+  metrics: BotMetrics;
+  telemetry: Telemetry;
+  log: Logger;
+};
+
+/** A change that failed for an operational reason is tried so often in all; each try already waits for the database. */
+const attempts = 3;
+
+/** The way of a command once its claim is won: permission, deed, answer. */
+export function handler(options: HandleOptions): Handle {
+  const { surroundings, log, metrics } = options;
+
+  async function change(
+    invocation: CommandInvocation | ButtonInvocation,
+    deed: Change,
+    claim: Claimed,
+    responder: Responder,
+  ): Promise<CommandResult> {
+    const executed = await surroundings.ledger.execute({
+      command: (making) => deed.command(making),
+      interaction: claim,
+      atMs: surroundings.now(),
+      actor: account(invocation.actor),
+      render: (decision, view) => rendered(invocation, deed, decision, view),
+    });
+    await options.delivery.send(executed.outgoing, { interactionId: invocation.id, responder });
+    return "refusal" in executed.decision ? "refused" : "ok";
+  }
+
+  /** An answer that changes nothing may be given twice, so it is shown first and the claim finished afterwards. */
+  async function show(
+    invocation: CommandInvocation | ButtonInvocation,
+    body: MessageBody,
+    claim: Claimed,
+    responder: Responder,
+  ): Promise<void> {
+    const call = replyCall(invocation, body, ephemeral(invocation));
+    const shown = await responder.answer(call.body).catch((error: unknown) => {
+      log.warn({ err: error, interaction: invocation.id }, "answer not delivered, leaving it to the outbox");
+      return undefined;
+    });
+    const rows = await finish(surroundings.database, claim, shown === undefined ? [call] : []);
+    void options.delivery.send(rows);
+  }
+
+  async function carryOut(
+    invocation: CommandInvocation | ButtonInvocation,
+    claim: Claimed,
+    responder: Responder,
+  ): Promise<CommandResult> {
+    const doing = await whatToDo(invocation, surroundings);
+    switch (doing.kind) {
+      case "change":
+        return persistently(
+          () => change(invocation, doing.change, claim, responder),
+          invocation,
+          surroundings,
+          log,
+        );
+      case "answer":
+        await show(invocation, await doing.answer(), claim, responder);
+        return "ok";
+      case "denied":
+        await show(invocation, message(doing.sentence), claim, responder);
+        return "denied";
+    }
+  }
+
+  return async (invocation, claim, responder) => {
+    const startedAtMs = surroundings.now();
+    const name = commandName(invocation);
+    const facts = { command: name, interaction: invocation.id };
+    const result = await options.telemetry
+      .span(`command ${name}`, { "dkp.interaction": invocation.id }, () =>
+        carryOut(invocation, claim, responder),
+      )
+      .catch(async (error: unknown): Promise<CommandResult> => {
+        if (error instanceof ClaimLost) {
+          log.info(facts, "another replica took the command over");
+          return "lost";
+        }
+        const reference = randomBytes(4).toString("hex");
+        log.error({ ...facts, err: error, reference }, "command failed");
+        const sorry = `Something went wrong here (reference \`${reference}\`): check \`/dkp history\` before you try again.`;
+        await show(invocation, message(sorry), claim, responder).catch((failure: unknown) =>
+          log.warn({ ...facts, err: failure }, "the failure could not be recorded"),
+        );
+        return "failed";
+      });
+    const elapsedMs = surroundings.now() - startedAtMs;
+    metrics.command(name, result, elapsedMs / 1000);
+    log.info({ ...facts, result, elapsedMs }, "command");
+  };
+}
+
+/** The name under which a command is counted. */
+export function commandName(invocation: CommandInvocation | ButtonInvocation): string {
+  return invocation.kind === "command" ? invocation.path : `button ${invocation.action}`;
+}
+
+/** Whether only the member sees the answer; undefined for a button, which edits a message that exists. */
+export function ephemeral(invocation: CommandInvocation | ButtonInvocation): boolean | undefined {
+  return invocation.kind === "command"
+    ? (slashCommand(invocation.path)?.ephemeral(invocation) ?? true)
+    : undefined;
+}
+
+/** The flags of the first answer. */
+export function answerFlags(invocation: CommandInvocation | ButtonInvocation): number {
+  return visibilityFlags(ephemeral(invocation) ?? false);
+}
+
+async function whatToDo(
+  invocation: CommandInvocation | ButtonInvocation,
+  surroundings: Surroundings,
+): Promise<Doing> {
+  const command =
+    invocation.kind === "command" ? slashCommand(invocation.path) : buttonCommand(invocation.action);
+  if (command === undefined) {
+    return denied("This command is not known here (any more): reload Discord and try again.");
+  }
+  const { mode, rules } = surroundings.ledger.state();
+  if (command.audience === "officers" && !isOfficer(invocation.actor, rules.roles.officers)) {
+    return denied(notAnOfficer(rules.roles.officers));
+  }
+  const doing = await (invocation.kind === "command"
+    ? slashCommand(invocation.path)?.execute(invocation, surroundings)
+    : buttonCommand(invocation.action)?.execute(invocation, surroundings));
+  if (doing?.kind === "answer" && mode.mode === "maintenance" && command.inMaintenance !== true) {
+    const why = mode.message === undefined ? {} : { message: mode.message };
+    return denied(
+      refusalText(
+        { code: "MAINTENANCE", ...why },
+        { rules, discordId: () => undefined, item: () => undefined },
+      ),
+    );
+  }
+  return doing ?? denied("This command is not known here.");
+}
+
+function rendered(
+  invocation: CommandInvocation | ButtonInvocation,
+  deed: Change,
+  decision: Decision,
+  view: View,
+): readonly OutgoingCall[] {
+  if ("refusal" in decision) {
+    const { refusal } = decision;
+    const body =
+      deed.refused?.(refusal, view) ??
+      message(
+        refusalText(refusal, {
+          rules: view.state.rules,
+          actor: invocation.actor.userId,
+          discordId: (member) => view.discordId(member),
+          item: (auction) => view.item(auction),
+        }),
+      );
+    return [replyCall(invocation, body, ephemeral(invocation))];
+  }
+  const { reply, announcements = [] } = deed.shown(decision.outcome, view);
+  return [replyCall(invocation, reply, ephemeral(invocation)), ...announcements];
+}
+
+/** Tries a change again after an operational failure: the interaction's id makes a repetition find its first outcome. */
+async function persistently(
+  deed: () => Promise<CommandResult>,
+  { createdAtMs, id }: CommandInvocation | ButtonInvocation,
+  { now }: Surroundings,
+  log: Logger,
+): Promise<CommandResult> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await deed();
+    } catch (error) {
+      const hopeless =
+        error instanceof ClaimLost || error instanceof TypeError || error instanceof RangeError;
+      if (hopeless || attempt === attempts || now() > createdAtMs + tokenLifeMs) {
+        throw error;
+      }
+      log.warn({ err: error, interaction: id, attempt }, "command not carried out, trying again");
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import type { Report } from "../crds/report.ts";
+import type { Logger } from "../runtime/log.ts";
+import { pendingRegistration, type Registration } from "./discord/registration.ts";
+import type { SessionStatus } from "./discord/session.ts";
+
+type DatabaseFacts = Report["database"];
+
+/** What this process knows about itself: probes read it, and the leader's report is made of it. */
+export type Facts = {
+  setDiscord(status: SessionStatus): void;
+  setDatabase(database: DatabaseFacts): void;
+  setRegistration(registration: Registration): void;
+  setLeading(leading: { term: bigint; since: Date }): void;
+  /** Counts the sessions that Discord took; 0 before the first. */
+  session(): number;
+  /** Why this process cannot serve yet; nothing once it could. */
+  problems(): string[];
+  report(leader: string, botVersion: string): Report;
+  /** Resolves when any of it changed. */
+  changed(signal: AbortSignal): Promise<void>;
+};
+
+/**
+ * A pod is ready once it served: the database was reached and Discord took the session, or refused it for a reason that
+ * only people can mend and that is reported. Later outages of either do not make it unready: no other pod would be better
+ * off, commands are kept for when the database is back, and a rollout must not be undone by them.
+ */
+export function botFacts(log: Logger): Facts {
+  let discord: SessionStatus = { state: "Connecting", message: "The session with Discord is being opened." };
+  let database: DatabaseFacts = { state: "Unreachable", message: "The database was not reached yet." };
+  let registration = pendingRegistration();
+  let leading = { term: 0n, since: new Date(0) };
+  let sessions = 0;
+  let databaseOnce = false;
+  let discordOnce = false;
+  const waiting = new Set<() => void>();
+
+  function tell(): void {
+    for (const resolve of waiting) {
+      resolve();
+    }
+    waiting.clear();
+  }
+
+  return {
+    setDiscord(status) {
+      if (status.state === "Connected" || status.state === "NotInGuild") {
+        sessions += discord.state === status.state ? 0 : 1;
+      }
+      discordOnce ||= status.state !== "Connecting" && status.state !== "Unreachable";
+      discord = status;
+      tell();
+    },
+    setDatabase(next) {
+      if (next.state !== database.state) {
+        log[next.state === "Ok" ? "info" : "error"](
+          { state: next.state },
+          next.message || "the database answers",
+        );
+      }
+      databaseOnce ||= next.state === "Ok";
+      const same = next.state === database.state && next.message === database.message;
+      database = next;
+      if (!same) {
+        tell();
+      }
+    },
+    setRegistration(next) {
+      registration = next;
+      tell();
+    },
+    setLeading(next) {
+      leading = next;
+      tell();
+    },
+    session: () => sessions,
+    problems: () => [...(databaseOnce ? [] : [database.message]), ...(discordOnce ? [] : [discord.message])],
+    report: (leader, botVersion) => ({
+      version: 1,
+      leader,
+      term: Number(leading.term),
+      since: leading.since.toISOString(),
+      botVersion,
+      discord: { state: discord.state, message: discord.message.slice(0, 512) },
+      commands: registration,
+      database,
+    }),
+    changed: (signal) =>
+      new Promise((resolve) => {
+        waiting.add(resolve);
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      }),
+  };
+}
