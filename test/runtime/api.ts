@@ -47,8 +47,9 @@ export function adminClient(
   plane: ControlPlane,
   via?: string,
   options: Partial<KubeClientOptions> = {},
+  make: typeof kubeClient = kubeClient,
 ): KubeClient {
-  return kubeClient({
+  return make({
     connection: adminConnection(plane, via),
     fieldManager: "runtime-test",
     userAgent: "runtime-test",

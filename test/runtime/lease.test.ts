@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { KubeClient } from "../../runtime/kube/client.ts";
 import { leaseResource, microTime, type Lease } from "../../runtime/kube/lease-record.ts";
+import { lightKubeClient } from "../../runtime/kube/light-client.ts";
 import { electLeader, type Election, type ElectionOptions } from "../../runtime/kube/lease.ts";
 import { startControlPlane, type ControlPlane } from "../cluster/control-plane.ts";
 import { adminClient, freshNamespace, silent } from "./api.ts";
@@ -18,7 +19,8 @@ beforeAll(async () => {
   plane = await startControlPlane();
   proxy = await startProxy(plane);
   direct = adminClient(plane);
-  remote = adminClient(plane, proxy.url);
+  // The client that bots elect with.
+  remote = adminClient(plane, proxy.url, {}, lightKubeClient);
   namespace = await freshNamespace(direct);
 }, 1_800_000);
 afterEach(async () => {
@@ -207,7 +209,7 @@ describe("what a bot may do", () => {
     });
     const { connectionFromKubeConfig } = await import("../../runtime/kube/config.ts");
     const connection = await connectionFromKubeConfig(await plane.kubeconfigFor({ user: "bot" }));
-    const bot = adminClient(plane, undefined, { connection });
+    const bot = adminClient(plane, undefined, { connection }, lightKubeClient);
     const waiting = stand("mine", "pod-1", { client: bot, create: false });
     const other = stand("mine", "pod-2", { client: bot, create: false });
     await direct.create(leaseResource, {

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { objectCache, type CacheChange, type ObjectCache } from "../../runtime/kube/cache.ts";
-import type { KubeClient } from "../../runtime/kube/client.ts";
+import { kubeClient, type KubeClient } from "../../runtime/kube/client.ts";
+import { lightKubeClient } from "../../runtime/kube/light-client.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
 import {
   reflect,
@@ -143,7 +144,20 @@ describe("list and watch", () => {
   });
 });
 
-describe("cuts", () => {
+describe.each([
+  ["undici", kubeClient],
+  ["Node's own HTTP", lightKubeClient],
+] as const)("cuts over %s", (_, make) => {
+  let usual: KubeClient;
+  beforeAll(() => {
+    usual = client;
+    client = adminClient(plane, proxy.url, {}, make);
+  });
+  afterAll(async () => {
+    await client.close();
+    client = usual;
+  });
+
   test.each(["clean", "reset"] as const)(
     "loses and repeats nothing when the watch ends by a %s cut while objects change",
     async (how) => {
