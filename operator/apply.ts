@@ -3,6 +3,7 @@ import type { KubeClient } from "../runtime/kube/client.ts";
 import { isKubeError } from "../runtime/kube/error.ts";
 import type { KubeObject } from "../runtime/kube/object.ts";
 import { type Child, appliedAnnotation, belongsTo, childKey } from "./guild/child.ts";
+import { withoutAdditions } from "./guild/additions.ts";
 import { covers } from "./guild/covers.ts";
 
 /** What became of one child. */
@@ -42,11 +43,21 @@ async function applyChild(
     // Applying would merge into whatever bears the name, so what is not known is looked for first.
     const live = known ?? (await client.get(child.resource, child.object.metadata));
     if (live !== undefined && !belongsTo(guild, live)) return { outcome: "taken", child };
-    if (live !== undefined && covers(live, child.object)) return { outcome: "unchanged", child, live };
-    return { outcome: outcomeOf(child, live), child, live: await client.apply(child.resource, child.object) };
+    return await keep(client, child, live);
   } catch (error) {
     return { outcome: "refused", child, error };
   }
+}
+
+async function keep(client: KubeClient, child: Child, live: KubeObject | undefined): Promise<Applied> {
+  const covered = live !== undefined && covers(live, child.object);
+  const applied = covered ? live : await client.apply(child.resource, child.object);
+  const patch = withoutAdditions(applied, child.object);
+  if (patch !== undefined) {
+    const cleared = await client.mergePatch(child.resource, child.object.metadata, patch);
+    return { outcome: "reverted", child, live: cleared };
+  }
+  return { outcome: covered ? "unchanged" : outcomeOf(child, live), child, live: applied };
 }
 
 async function makeOnce(

@@ -29,11 +29,11 @@ export type OperatorOptions = {
   };
   /** 25 s by default: what nobody watches is noticed within half a minute. */
   recheckMs?: number;
-  /** 10 min by default. */
+  /** 5 min by default. */
   resyncMs?: number;
   /** Between two lists of Leases, 30 s by default. */
   leasePeriodMs?: number;
-  /** How long a Secret that was there is believed to be there, 60 s by default. */
+  /** How long a Secret that was there is believed to be there, 20 s by default. */
   secretMemoryMs?: number;
   queueMetrics?: WorkQueueMetrics;
   log: Logger;
@@ -107,13 +107,13 @@ function guildQueue(options: OperatorOptions, world: World, leases: LeaseRound):
     client,
     world,
     leases,
-    secrets: secretReader({ client, clock, memoryMs: options.secretMemoryMs ?? 60_000 }),
+    secrets: secretReader({ client, clock, memoryMs: options.secretMemoryMs ?? 20_000 }),
     settings: options.settings,
     events,
     clock,
     newPassword: () => randomBytes(24).toString("base64url"),
     recheckMs: options.recheckMs ?? 25_000,
-    resyncMs: options.resyncMs ?? 600_000,
+    resyncMs: options.resyncMs ?? 300_000,
     log,
   };
   const work = workQueue({

@@ -7,6 +7,8 @@ import { withFieldReference } from "../../crds/field-reference.ts";
 import { customResourceDefinitionYaml } from "../../crds/generate.ts";
 import { rulesSchema } from "../../crds/rules.ts";
 
+type Node = { properties?: Record<string, Node>; items?: Node; [keyword: string]: unknown };
+
 const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
 describe("what is generated from the schema", () => {
@@ -27,7 +29,7 @@ describe("what is generated from the schema", () => {
     const definition = parse(customResourceDefinitionYaml());
     const { spec } = definition.spec.versions[0].schema.openAPIV3Schema.properties;
     const faults: string[] = [];
-    const walk = (path: string, node: Record<string, never>): void => {
+    const walk = (path: string, node: Node): void => {
       const bounded = node["maxLength"] ?? node["enum"] ?? node["x-kubernetes-int-or-string"];
       if (node["type"] === "string" && bounded === undefined) faults.push(`${path} has no maxLength`);
       if (node["type"] === "array" && node["maxItems"] === undefined) faults.push(`${path} has no maxItems`);
