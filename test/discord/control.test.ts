@@ -30,7 +30,7 @@ async function echoBot(apiUrl: string, token: string, guildId: string) {
   await client.login(token);
   await ready;
   const text = {
-    type: ApplicationCommandOptionType.String,
+    type: ApplicationCommandOptionType.String as const,
     name: "text",
     description: "What",
     required: true,
