@@ -263,7 +263,7 @@ describe("credentials", () => {
       data: { key: "hunter2!" },
     };
     const invalid = await client.apply(secrets, secret).catch(failure);
-    expect(invalid).toMatchObject({ status: 400, reason: "BadRequest" });
+    expect(invalid).toHaveProperty("message", expect.stringContaining("what the server said is left out"));
     const unreachable = kubeClient({
       connection: adminConnection(plane, "http://127.0.0.1:1"),
       fieldManager: "x",
