@@ -9,20 +9,20 @@ export const MAXIMUM_BALANCE = 10n ** 17n;
 export type Decimals = 0 | 1 | 2;
 
 /** Reads "12", "-3.5", "12.50" or "12,5" as hundredths. More digits than `decimals` refuse it, unless they are zeros. */
-export function parseAmount(text: string, decimals: Decimals): { amount: bigint } | { refusal: Refusal } {
+export function parseAmount(text: string, decimals: Decimals): bigint | Refusal {
   const match = /^([+-]?)(\d{1,19})(?:[.,](\d{1,9}))?$/.exec(text.trim());
   if (match === null) {
-    return { refusal: { code: "AMOUNT_MALFORMED", text } };
+    return { code: "AMOUNT_MALFORMED", text };
   }
   const fraction = (match[3] ?? "").replace(/0+$/, "");
   if (fraction.length > decimals) {
-    return { refusal: { code: "AMOUNT_TOO_PRECISE", text, decimals } };
+    return { code: "AMOUNT_TOO_PRECISE", text, decimals };
   }
   const size = BigInt(match[2] ?? "0") * 100n + BigInt(fraction.padEnd(2, "0"));
   if (size > MAXIMUM_AMOUNT) {
-    return { refusal: { code: "AMOUNT_OUT_OF_RANGE", maximum: MAXIMUM_AMOUNT } };
+    return { code: "AMOUNT_OUT_OF_RANGE", maximum: MAXIMUM_AMOUNT };
   }
-  return { amount: match[1] === "-" ? -size : size };
+  return match[1] === "-" ? -size : size;
 }
 
 /** Writes hundredths with at least `decimals` digits after the point, and more rather than hide a fraction. */

@@ -9,6 +9,8 @@ export type Layered<Key, Value> = {
   delete(key: Key): void;
   /** Every entry; costs as much as the map is large. */
   entries(): Iterable<readonly [Key, Value]>;
+  /** What this layer wrote; undefined stands for a deletion. Nothing on a map that has none below. */
+  writes(): Iterable<readonly [Key, Value | undefined]>;
   /** A layer over this map; the map must not be written while the layer is in use. */
   fork(): Layered<Key, Value>;
   /** Writes this layer into the map below it. Does nothing on a map that has none. */
@@ -26,6 +28,7 @@ export function layered<Key, Value>(): Layered<Key, Value> {
     set: (key, value) => void entries.set(key, value),
     delete: (key) => void entries.delete(key),
     entries: () => entries.entries(),
+    writes: () => [],
     fork: () => layerOver(self),
     merge: () => undefined,
   };
@@ -56,6 +59,11 @@ function layerOver<Key, Value>(below: Layered<Key, Value>): Layered<Key, Value> 
         if (value !== gone) {
           yield [key, value];
         }
+      }
+    },
+    *writes() {
+      for (const [key, value] of written) {
+        yield [key, value === gone ? undefined : value];
       }
     },
     fork: () => layerOver(self),

@@ -68,7 +68,7 @@ function amountProblem(minimum: bigint): Check {
   return (value) => {
     const read =
       typeof value === "string" || typeof value === "number" ? parseAmount(String(value), 2) : undefined;
-    return read !== undefined && "amount" in read && read.amount >= minimum
+    return typeof read === "bigint" && read >= minimum
       ? undefined
       : `must be an amount of at least ${minimum === 0n ? "0" : "0.01"} with at most two decimals`;
   };
@@ -112,5 +112,5 @@ function poolProblem(value: Json): string | undefined {
 function isPoolAmount(value: Json, decimals: Decimals): boolean {
   const read =
     typeof value === "string" || typeof value === "number" ? parseAmount(String(value), 2) : undefined;
-  return read !== undefined && "amount" in read && fits(read.amount, decimals);
+  return typeof read === "bigint" && fits(read, decimals);
 }

@@ -110,10 +110,10 @@ function pool(settings: Settings): Pool {
 
 function amount(setting: Json | undefined): bigint {
   const read = parseAmount(text(setting), 2);
-  if ("refusal" in read) {
+  if (typeof read !== "bigint") {
     throw new TypeError(`a rule holds ${text(setting)}, which is not an amount`);
   }
-  return read.amount;
+  return read;
 }
 
 function text(setting: Json | undefined): string {

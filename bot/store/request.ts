@@ -44,10 +44,13 @@ export type Request = {
   readonly render?: (decision: Decision, view: View) => readonly OutgoingCall[];
 };
 
-/** `repeated`: the interaction had been answered before; this is the first answer. */
+/** `repeated`: the interaction had been answered before; this is the first answer, without its events. */
 export type Executed = {
   readonly decision: Decision;
-  /** Leased to this replica for half a minute: deliver them, then tell the outbox. Empty when repeated. */
+  /**
+   * Leased to this replica for half a minute: deliver them, then tell the outbox. When repeated, those that are still
+   * owed and leased to this replica.
+   */
   readonly outgoing: readonly OutboxRow[];
   readonly repeated: boolean;
   /** The ledger's version after it. */
