@@ -27,6 +27,8 @@ export async function networkUp(): Promise<void> {
   await command("ip", ["link", "add", bridge, "type", "bridge"]);
   await command("ip", ["addr", "add", `${address}/16`, "dev", bridge]);
   await command("ip", ["link", "set", bridge, "up"]);
+  // Service addresses are translated only after a route was chosen: this one keeps such packets on the bridge until then.
+  await command("ip", ["route", "add", services, "dev", bridge, "src", address]);
   await writeFile(forwarding, "1");
   // Pods that reach each other through a Service must have their answers translated back, also across the bridge.
   await writeFile("/proc/sys/net/bridge/bridge-nf-call-iptables", "1").catch(() => undefined);
