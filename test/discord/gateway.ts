@@ -5,7 +5,7 @@ import { GatewayDispatchEvents, GatewayIntentBits, GatewayOpcodes } from "discor
 import { WebSocketServer, type WebSocket } from "ws";
 import type { Application, GatewaySession, SessionTarget, Snowflake } from "./driver.ts";
 import { apiUser, gatewayGuild } from "./objects.ts";
-import { packer, type Packer } from "./packer.ts";
+import { packer } from "./packer.ts";
 import type { ViolationSink } from "./violations.ts";
 import { idOf, newToken, type ApplicationRecord, type World } from "./world.ts";
 
@@ -51,7 +51,7 @@ type Session = {
 
 type Connection = {
   socket: WebSocket;
-  pack: Packer;
+  pack: (text: string) => void;
   session: Session | null;
   frozen: boolean;
   heardAtMs: number;
@@ -112,7 +112,7 @@ export function gateway(world: World, violations: ViolationSink, options: Gatewa
 
   const write = (connection: Connection, text: string) => {
     if (connection.frozen || connection.socket.readyState !== connection.socket.OPEN) return;
-    connection.socket.send(connection.pack.bytes(text), { binary: connection.pack.binary });
+    connection.pack(text);
   };
   const send = (connection: Connection, op: number, d: unknown) =>
     write(connection, JSON.stringify({ t: null, s: null, op, d }));
@@ -229,7 +229,9 @@ export function gateway(world: World, violations: ViolationSink, options: Gatewa
       return blame(connection, closeCode.invalidShard, "Invalid shard.", shard);
     }
     if (!spendIdentify(connection, application, shard)) return;
-    if (d["compress"] === true) connection.pack = packer("payload");
+    if (d["compress"] === true) {
+      connection.pack = packer("payload", (bytes) => connection.socket.send(bytes));
+    }
     const session: Session = {
       id: randomBytes(16).toString("hex"),
       application,
@@ -382,10 +384,10 @@ export function gateway(world: World, violations: ViolationSink, options: Gatewa
   };
 
   const accept = (socket: WebSocket, url: URL) => {
-    const pack = packer(url.searchParams.get("compress") === "zlib-stream" ? "stream" : "none");
+    const compression = url.searchParams.get("compress") === "zlib-stream" ? "stream" : "none";
     const connection: Connection = {
       socket,
-      pack,
+      pack: packer(compression, (bytes) => socket.send(bytes)),
       session: null,
       frozen: false,
       heardAtMs: clock.nowMs(),

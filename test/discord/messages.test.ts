@@ -17,6 +17,7 @@ async function stage() {
   return { standIn, path, post, ...staged };
 }
 
+const sorted = (ids: string[]) => [...ids].sort();
 const field = { name: "n".repeat(256), value: "v".repeat(1_024) };
 
 describe("a message is refused", () => {
@@ -179,7 +180,6 @@ describe("a channel's messages", () => {
     await post({ content });
     await post({ content, allowed_mentions: { parse: [] } });
     await post({ content, allowed_mentions: { users: [anna.id] } });
-    const sorted = (ids: string[]) => [...ids].sort();
     const notified = (await standIn.messages(general)).map((message) => sorted(message.notified));
     expect(notified).toEqual([sorted([anna.id, bert.id, olga.id]), [], [anna.id]]);
     expect((await standIn.messages(general)).map((message) => message.mention_everyone)).toEqual([

@@ -1,17 +1,17 @@
 import { constants, createDeflate, deflateSync } from "node:zlib";
 
 /** How a connection's payloads go out: as text, each deflated on its own, or as one zlib stream. */
-export type Packer = { binary: boolean; bytes(text: string): string | Buffer };
+export type Compression = "none" | "payload" | "stream";
 
-type SyncDeflate = { _processChunk(chunk: Buffer, flush: number): Buffer };
-
-export function packer(kind: "none" | "payload" | "stream"): Packer {
-  if (kind === "none") return { binary: false, bytes: (text) => text };
-  if (kind === "payload") return { binary: true, bytes: (text) => deflateSync(text) };
-  // Node's synchronous deflate of a single stream: ordered, with a flush after each payload as clients expect it.
-  const stream = createDeflate() as unknown as SyncDeflate;
-  return {
-    binary: true,
-    bytes: (text) => stream._processChunk(Buffer.from(text), constants.Z_SYNC_FLUSH),
+/** Hands payloads on in their order, packed. */
+export function packer(kind: Compression, out: (bytes: string | Buffer) => void): (text: string) => void {
+  if (kind === "none") return out;
+  if (kind === "payload") return (text) => out(deflateSync(text));
+  const stream = createDeflate();
+  stream.on("data", out);
+  // Each payload ends with a flush, whose mark 00 00 FF FF tells clients that it is complete.
+  return (text) => {
+    stream.write(text);
+    stream.flush(constants.Z_SYNC_FLUSH);
   };
 }

@@ -35,10 +35,10 @@ export function rawRest(apiUrl: string, token: string): Rest {
   };
 }
 
-export type Heard = { op: number; t: string | null; s: number | null; d: Record<string, unknown> };
+export type Heard = { op: GatewayOpcodes; t: string | null; s: number | null; d: Record<string, unknown> };
 export type RawSession = {
   heard: Heard[];
-  send(op: number, d: unknown): void;
+  send(op: GatewayOpcodes, d: unknown): void;
   sendText(text: string): void;
   /** The next payload that fits, of those already heard too. */
   next(fits: (payload: Heard) => boolean): Promise<Heard>;
