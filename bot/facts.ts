@@ -1,7 +1,7 @@
 import type { Report } from "../crds/report.ts";
 import type { Logger } from "../runtime/log.ts";
 import { pendingRegistration, type Registration } from "./discord/registration.ts";
-import type { SessionStatus } from "./discord/session.ts";
+import type { SessionStatus } from "./discord/session-ending.ts";
 
 type DatabaseFacts = Report["database"];
 

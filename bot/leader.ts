@@ -70,11 +70,11 @@ async function whenOpen(options: LeaderOptions, signal: AbortSignal): Promise<vo
 
 function jobsOf(options: LeaderOptions, { database, ledger }: Store, serving: Serving): Record<string, Job> {
   const { facts, log } = options;
-  const now = () => Date.now();
   return {
     "auction closing": (term, signal) =>
-      closeAuctions({ ledger, delivery: serving.delivery, term, signal, log, now }),
-    "Git rules": (term, signal) => applyGitRules({ ledger, term, next: options.config, signal, log, now }),
+      closeAuctions({ ledger, delivery: serving.delivery, term, signal, log, now: Date.now }),
+    "Git rules": (term, signal) =>
+      applyGitRules({ ledger, term, next: options.config, signal, log, now: Date.now }),
     "command registration": (_term, signal) =>
       keepRegistered({
         guildId: options.settings.discord.guildId,

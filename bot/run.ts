@@ -149,13 +149,16 @@ function latestConfig({ settings, log, shutdown }: RunOptions): LatestConfig {
     shutdown.step("config file", () => file.close());
   }
   return async (previous, signal) => {
-    while (latest === undefined || latest === previous) {
+    for (;;) {
       signal.throwIfAborted();
+      const config = latest;
+      if (config !== undefined && config !== previous) {
+        return config;
+      }
       await new Promise<void>((resolve) => {
         waiting.add(resolve);
         signal.addEventListener("abort", () => resolve(), { once: true });
       });
     }
-    return latest;
   };
 }

@@ -27,6 +27,8 @@ export type ServeOptions = Store & {
   log: Logger;
 };
 
+const { now } = Date;
+
 export type Serving = {
   session: DiscordSession;
   delivery: Delivery;
@@ -45,7 +47,6 @@ const sweepPeriodMs = 500;
 export function serveCommands(options: ServeOptions): Serving {
   const { settings, database, presence, ledger, facts, metrics, log } = options;
   const { guildId, apiUrl } = settings.discord;
-  const now = () => Date.now();
   const http = discordHttp({ apiUrl, userAgent: `DiscordBot (dkp-operator, ${options.version})` });
   const interactions = interactionApi(http);
   const bot = botApi(() => session.rest());

@@ -72,7 +72,12 @@ async function open({
     },
   });
   try {
-    const ledger = await openLedger({ database, guildId, replica: presence });
+    const ledger = await openLedger({
+      database,
+      guildId,
+      replica: presence,
+      warn: (fields, text) => log.warn(fields, text),
+    });
     opened = ledger;
     return { database, presence, ledger };
   } catch (error) {

@@ -53,20 +53,14 @@ export function delivery(options: DeliveryOptions): Delivery {
 
   async function settle(row: OutboxRow, result: Result, further: number[] = []): Promise<void> {
     metrics.outbox(row.call.kind, result.kind);
-    switch (result.kind) {
-      case "done": {
-        const place = result.place === undefined ? [] : [{ id: row.id, ...result.place }];
-        return delivered(database, [row.id, ...further], place);
-      }
-      case "later": {
-        const delayMs = Math.min(60_000, 1000 * 2 ** Math.min(row.attempts, 6));
-        if (row.attempts < attemptLimit) {
-          log.debug({ call: row.call.kind, reason: result.reason, delayMs }, "outgoing call put off");
-          return retryLater(database, row.id, { delayMs });
-        }
-        break;
-      }
-      default:
+    if (result.kind === "done") {
+      const place = result.place === undefined ? [] : [{ id: row.id, ...result.place }];
+      return delivered(database, [row.id, ...further], place);
+    }
+    if (result.kind === "later" && row.attempts < attemptLimit) {
+      const delayMs = Math.min(60_000, 1000 * 2 ** Math.min(row.attempts, 6));
+      log.debug({ call: row.call.kind, reason: result.reason, delayMs }, "outgoing call put off");
+      return retryLater(database, row.id, { delayMs });
     }
     log.warn({ call: row.call.kind, reason: result.reason }, "outgoing call given up");
     return abandoned(database, row.id, result.reason);
@@ -126,15 +120,10 @@ export function delivery(options: DeliveryOptions): Delivery {
 
   function one(row: OutboxRow, responder: Responder | undefined): Promise<void> {
     const { call } = row;
-    switch (call.kind) {
-      case "reply":
-      case "followup":
-        return attempt(row, () => answer(call, responder));
-      case "post":
-        return attempt(row, () => post(row, call));
-      case "edit":
-        return edits(call.subject, row);
+    if (call.kind === "edit") {
+      return edits(call.subject, row);
     }
+    return attempt(row, () => (call.kind === "post" ? post(row, call) : answer(call, responder)));
   }
 
   async function attempt(

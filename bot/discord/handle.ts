@@ -81,21 +81,13 @@ export function handler(options: HandleOptions): Handle {
     responder: Responder,
   ): Promise<CommandResult> {
     const doing = await whatToDo(invocation, surroundings);
-    switch (doing.kind) {
-      case "change":
-        return persistently(
-          () => change(invocation, doing.change, claim, responder),
-          invocation,
-          surroundings,
-          log,
-        );
-      case "answer":
-        await show(invocation, await doing.answer(), claim, responder);
-        return "ok";
-      case "denied":
-        await show(invocation, message(doing.sentence), claim, responder);
-        return "denied";
+    if (doing.kind === "change") {
+      const once = () => change(invocation, doing.change, claim, responder);
+      return persistently(once, invocation, surroundings, log);
     }
+    const body = doing.kind === "answer" ? await doing.answer() : message(doing.sentence);
+    await show(invocation, body, claim, responder);
+    return doing.kind === "answer" ? "ok" : "denied";
   }
 
   return async (invocation, claim, responder) => {

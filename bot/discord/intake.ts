@@ -42,7 +42,7 @@ const announceAfterMs = 1800;
 /** An interaction older than this may be unknown to Discord by now: find out before anything is changed. */
 const doubtfulAfterMs = 2200;
 /** A claim whose owner is gone is left alone for so long, in case its answer is just on the way. */
-const orphanGraceMs = 0;
+const orphanGraceMs = 500;
 
 /**
  * Every replica receives every interaction; whoever inserts it first owns it. So a killed replica costs no command, and

@@ -91,8 +91,6 @@ export function interactionApi(http: DiscordHttp): InteractionApi {
     throw new DiscordRefusal(method, path, answer);
   }
 
-  const webhook = ({ applicationId, token }: InteractionRef) => `/webhooks/${applicationId}/${token}`;
-
   return {
     async callback(interaction, callback, deadlineMs) {
       const path = `/interactions/${interaction.id}/${interaction.token}/callback`;
@@ -112,4 +110,8 @@ export function interactionApi(http: DiscordHttp): InteractionApi {
     answered: (interaction, deadlineMs) =>
       onOriginal("GET", `${webhook(interaction)}/messages/@original`, undefined, deadlineMs),
   };
+}
+
+function webhook({ applicationId, token }: InteractionRef): string {
+  return `/webhooks/${applicationId}/${token}`;
 }

@@ -66,37 +66,34 @@ export function invocation(payload: APIInteraction): Invocation | undefined {
     actor: actor(payload.member),
     payload,
   };
-  switch (payload.type) {
-    case InteractionType.ApplicationCommand: {
-      if (payload.data.type !== ApplicationCommandType.ChatInput) {
-        return undefined;
-      }
-      const { name, options = [], resolved = {} } = payload.data;
-      const { path, leaves } = unfold(name, options);
-      return { ...envelope, kind: "command", path, options: values(leaves), members: members(resolved) };
-    }
-    case InteractionType.ApplicationCommandAutocomplete: {
-      const { path, leaves } = unfold(payload.data.name, payload.data.options);
-      const focused = leaves.find((option) => "focused" in option && option.focused === true);
-      const typed = focused !== undefined && "value" in focused ? String(focused.value) : "";
-      return {
-        ...envelope,
-        kind: "autocomplete",
-        path,
-        options: values(leaves),
-        focused: { name: focused?.name ?? "", value: typed },
-      };
-    }
-    case InteractionType.MessageComponent: {
-      if (payload.data.component_type !== ComponentType.Button) {
-        return undefined;
-      }
-      const [action = "", ...rest] = payload.data.custom_id.split(":");
-      return { ...envelope, kind: "button", action, arguments: rest };
-    }
-    default:
+  if (payload.type === InteractionType.ApplicationCommand) {
+    if (payload.data.type !== ApplicationCommandType.ChatInput) {
       return undefined;
+    }
+    const { name, options = [], resolved = {} } = payload.data;
+    const { path, leaves } = unfold(name, options);
+    return { ...envelope, kind: "command", path, options: values(leaves), members: members(resolved) };
   }
+  if (payload.type === InteractionType.ApplicationCommandAutocomplete) {
+    const { path, leaves } = unfold(payload.data.name, payload.data.options);
+    const focused = leaves.find((option) => "focused" in option && option.focused);
+    const typed = focused !== undefined && "value" in focused ? String(focused.value) : "";
+    return {
+      ...envelope,
+      kind: "autocomplete",
+      path,
+      options: values(leaves),
+      focused: { name: focused?.name ?? "", value: typed },
+    };
+  }
+  if (
+    payload.type === InteractionType.MessageComponent &&
+    payload.data.component_type === ComponentType.Button
+  ) {
+    const [action = "", ...rest] = payload.data.custom_id.split(":");
+    return { ...envelope, kind: "button", action, arguments: rest };
+  }
+  return undefined;
 }
 
 function actor(member: APIInteractionGuildMember): Actor {

@@ -75,5 +75,10 @@ export function visibilityFlags(ephemeral: boolean): number {
 }
 
 function clipped(text: string, limit: number): string {
-  return text.length <= limit ? text : `${[...text.slice(0, limit - 1)].slice(0, -1).join("")}…`;
+  if (text.length <= limit) {
+    return text;
+  }
+  const cut = text.slice(0, limit - 1);
+  // A character outside the basic plane is two units long; half of it is not a character.
+  return `${/[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
 }

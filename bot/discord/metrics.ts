@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { SessionState } from "./session.ts";
+import type { SessionState } from "./session-ending.ts";
 
 /** How a command ended. */
 export type CommandResult = "ok" | "refused" | "denied" | "failed" | "expired" | "lost";

@@ -47,11 +47,25 @@ export function refusalText(refusal: Refusal, view: RefusalView): string {
     case "MAINTENANCE":
       return `The bot is in maintenance${refusal.message === undefined ? "" : `: ${literal(refusal.message, 400)}`}. Please try again later.`;
     case "UNKNOWN_ENTRY":
+      return `There is no entry #${refusal.entry}: \`/dkp history\` shows the numbers.`;
     case "NOT_UNDOABLE":
+      return `Entry #${refusal.entry} cannot be undone: only awards, deductions, sales and undos can.`;
     case "ALREADY_UNDONE":
-      return undoText(refusal);
+      return `Entry #${refusal.entry} was undone already, by entry #${refusal.by}.`;
+    case "UNKNOWN_AUCTION":
+      return `There is no auction “${literal(refusal.auction, 40)}”: \`/auction list\` shows the open ones.`;
+    case "AUCTION_CLOSED":
+      return `The auction of ${what(refusal.auction, view)} is closed: \`/auction list\` shows the open ones.`;
+    case "AUCTION_ENDED":
+      return `The auction of ${what(refusal.auction, view)} ended ${moment(refusal.endsAtMs)}, before your bid: \`/auction list\` shows the open ones.`;
+    case "AUCTION_NOT_DUE":
+      return `The auction of ${what(refusal.auction, view)} cannot be settled yet: it is due ${moment(refusal.dueAtMs)}.`;
+    case "DURATION_OUT_OF_RANGE":
+      return `An auction runs from ${duration(refusal.minimumMs / 1000)} to ${duration(refusal.maximumMs / 1000)}: choose a duration in between.`;
+    case "BID_TOO_LOW":
+      return `Your bid on ${what(refusal.auction, view)} is too low: bid at least ${pointsText(view.rules, refusal.pool, refusal.minimum)}.`;
     default:
-      return auctionText(refusal, view);
+      throw new TypeError(`Unknown refusal ${JSON.stringify(refusal satisfies never)}`);
   }
 }
 
@@ -68,49 +82,6 @@ function insufficient(refusal: Extract<Refusal, { code: "INSUFFICIENT_POINTS" }>
   return `That needs ${amount(refusal.needed)}, but ${has} ${amount(refusal.available)} available${held}: choose a smaller amount.`;
 }
 
-type UndoRefusal = Extract<Refusal, { code: "UNKNOWN_ENTRY" | "NOT_UNDOABLE" | "ALREADY_UNDONE" }>;
-
-function undoText(refusal: UndoRefusal): string {
-  switch (refusal.code) {
-    case "UNKNOWN_ENTRY":
-      return `There is no entry #${refusal.entry}: \`/dkp history\` shows the numbers.`;
-    case "NOT_UNDOABLE":
-      return `Entry #${refusal.entry} cannot be undone: only awards, deductions and settled auctions can.`;
-    case "ALREADY_UNDONE":
-      return `Entry #${refusal.entry} was undone already, by entry #${refusal.by}.`;
-  }
-}
-
-type AuctionRefusal = Extract<
-  Refusal,
-  {
-    code:
-      | "UNKNOWN_AUCTION"
-      | "AUCTION_CLOSED"
-      | "AUCTION_ENDED"
-      | "AUCTION_NOT_DUE"
-      | "DURATION_OUT_OF_RANGE"
-      | "BID_TOO_LOW";
-  }
->;
-
-function auctionText(refusal: AuctionRefusal, view: RefusalView): string {
-  switch (refusal.code) {
-    case "UNKNOWN_AUCTION":
-      return `There is no auction “${literal(refusal.auction, 40)}”: \`/auction list\` shows the open ones.`;
-    case "AUCTION_CLOSED":
-      return `The auction of ${what(refusal.auction, view)} is closed: \`/auction list\` shows the open ones.`;
-    case "AUCTION_ENDED":
-      return `The auction of ${what(refusal.auction, view)} ended ${moment(refusal.endsAtMs)}, before your bid: \`/auction list\` shows the open ones.`;
-    case "AUCTION_NOT_DUE":
-      return `The auction of ${what(refusal.auction, view)} cannot be settled yet: it is due ${moment(refusal.dueAtMs)}.`;
-    case "DURATION_OUT_OF_RANGE":
-      return `An auction runs from ${duration(refusal.minimumMs / 1000)} to ${duration(refusal.maximumMs / 1000)}: choose a duration in between.`;
-    case "BID_TOO_LOW":
-      return `Your bid on ${what(refusal.auction, view)} is too low: bid at least ${pointsText(view.rules, refusal.pool, refusal.minimum)}.`;
-  }
-}
-
 /** A member as a mention, or by internal id when no Discord account is known (any more). */
 export function who(member: MemberId, view: Pick<RefusalView, "discordId">): string {
   const discordId = view.discordId(member);
@@ -120,5 +91,5 @@ export function who(member: MemberId, view: Pick<RefusalView, "discordId">): str
 /** An auction by its item, or by id once the item's name was erased. */
 export function what(auction: AuctionId, view: Pick<RefusalView, "item">): string {
   const item = view.item(auction);
-  return item === undefined ? `${literal(auction, 40)}` : `**${literal(item)}**`;
+  return item === undefined ? literal(auction, 40) : `**${literal(item)}**`;
 }

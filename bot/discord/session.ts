@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   Client,
-  DiscordAPIError,
-  GatewayCloseCodes,
   GatewayDispatchEvents,
   GatewayIntentBits,
   Options,
@@ -12,18 +10,14 @@ import {
 import type { Logger } from "../../runtime/log.ts";
 import { emptiedCaches, stripped } from "./caches.ts";
 import type { IdentifyGate } from "./identify.ts";
-
-/** How the bot stands with Discord; the names are those of the report. */
-export type SessionState =
-  | "Connected"
-  | "Connecting"
-  | "TokenInvalid"
-  | "IntentsRefused"
-  | "NotInGuild"
-  | "IdentifyBudget"
-  | "Unreachable";
-
-export type SessionStatus = { state: SessionState; message: string };
+import {
+  closed,
+  unreadable,
+  verdict,
+  type Ending,
+  type SessionState,
+  type SessionStatus,
+} from "./session-ending.ts";
 
 /** The bot token as it is now; `changed` resolves when it becomes another one. */
 export type TokenSource = {
@@ -49,15 +43,6 @@ export type SessionOptions = {
   onStatus(status: SessionStatus): void;
   log: Logger;
 };
-
-/** Why a session ended for good, and how long to wait before Discord is asked again. */
-type Ending = SessionStatus & { retryAfterMs: number; reset: boolean };
-
-/**
- * A token that Discord refused stays refused until somebody changes it, and every try counts against the 10,000 invalid
- * requests in ten minutes that an address has: try at once when the token changes, otherwise every quarter of an hour.
- */
-const refusedRetryMs = 15 * 60_000;
 
 /**
  * Holds a gateway session and keeps holding one. Never throws and never ends the process: what Discord refuses becomes a
@@ -178,38 +163,34 @@ async function lived(
     });
   let present = false;
   client.on("shardResume", () => (present ? inGuild() : notInGuild()));
-  client.on("raw", (packet: GatewayPacket) => {
-    switch (packet.t) {
-      case GatewayDispatchEvents.InteractionCreate:
-        options.onInteraction(packet.d as APIInteraction);
-        packet.t = "INTERACTION_TAKEN"; // Taken as it is: discord.js need not build objects and caches from it.
-        break;
-      case GatewayDispatchEvents.Ready: {
-        const ready = packet.d as { application: { id: string }; guilds: { id: string }[] };
-        onApplication(ready.application.id);
-        present = ready.guilds.some(({ id }) => id === options.guildId);
-        present ? inGuild() : notInGuild();
-        break;
+  const dispatches: Record<string, (packet: GatewayPacket) => void> = {
+    [GatewayDispatchEvents.InteractionCreate](packet) {
+      options.onInteraction(packet.d as APIInteraction);
+      packet.t = "INTERACTION_TAKEN"; // Taken as it is: discord.js need not build objects and caches from it.
+    },
+    [GatewayDispatchEvents.Ready](packet) {
+      const ready = packet.d as { application: { id: string }; guilds: { id: string }[] };
+      onApplication(ready.application.id);
+      present = ready.guilds.some(({ id }) => id === options.guildId);
+      (present ? inGuild : notInGuild)();
+    },
+    [GatewayDispatchEvents.GuildCreate](packet) {
+      if ((packet.d as { id: string }).id === options.guildId && !present) {
+        present = true;
+        inGuild();
       }
-      case GatewayDispatchEvents.GuildCreate:
-      case GatewayDispatchEvents.GuildUpdate:
-        if ((packet.d as { id: string }).id === options.guildId && !present) {
-          present = true;
-          inGuild();
-        }
-        stripped(packet.d as Record<string, unknown>);
-        break;
-      case GatewayDispatchEvents.GuildDelete: {
-        const { id, unavailable } = packet.d as { id: string; unavailable?: boolean };
-        if (id === options.guildId && unavailable !== true) {
-          present = false;
-          notInGuild();
-        }
-        break;
+      stripped(packet.d as Record<string, unknown>);
+    },
+    [GatewayDispatchEvents.GuildUpdate]: ({ d }) => stripped(d as Record<string, unknown>),
+    [GatewayDispatchEvents.GuildDelete](packet) {
+      const { id, unavailable } = packet.d as { id: string; unavailable?: boolean };
+      if (id === options.guildId && unavailable !== true) {
+        present = false;
+        notInGuild();
       }
-      default:
-    }
-  });
+    },
+  };
+  client.on("raw", (packet: GatewayPacket) => dispatches[packet.t]?.(packet));
   await Promise.race([client.login(token), fatal]);
   return fatal;
 }
@@ -240,65 +221,6 @@ function stopped(signal: AbortSignal): Promise<Ending> {
       { once: true },
     );
   });
-}
-
-/** What a close code of the gateway means; only codes after which discord.js gives up get here. */
-function closed(code: number): Ending {
-  switch (code) {
-    case GatewayCloseCodes.AuthenticationFailed:
-      return refusedToken();
-    case GatewayCloseCodes.DisallowedIntents:
-    case GatewayCloseCodes.InvalidIntents:
-      return {
-        state: "IntentsRefused",
-        message: `Discord refused the intent Guilds (close code ${code}): check the application in the developer portal.`,
-        retryAfterMs: refusedRetryMs,
-        reset: true,
-      };
-    default:
-      return {
-        state: "Unreachable",
-        message: `Discord closed the session for good (close code ${code}).`,
-        retryAfterMs: refusedRetryMs,
-        reset: true,
-      };
-  }
-}
-
-function refusedToken(): Ending {
-  return {
-    state: "TokenInvalid",
-    message: "Discord refused the bot token: put a valid one into the Secret (or DISCORD_TOKEN).",
-    retryAfterMs: refusedRetryMs,
-    reset: true,
-  };
-}
-
-function verdict(error: unknown, failures: number): Ending {
-  const text = error instanceof Error ? error.message : String(error);
-  const unauthorised = error instanceof DiscordAPIError && error.status === 401;
-  if (unauthorised || text === "Authentication failed" || /invalid token/i.test(text)) {
-    return refusedToken();
-  }
-  if (text === "Used disallowed intents" || text === "Used invalid intents") {
-    return closed(GatewayCloseCodes.DisallowedIntents);
-  }
-  return {
-    state: "Unreachable",
-    message: `Discord could not be reached: ${text}`,
-    retryAfterMs: Math.min(60_000, 1000 * 2 ** failures),
-    reset: false,
-  };
-}
-
-function unreadable(error: unknown): Ending {
-  const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
-  return {
-    state: "TokenInvalid",
-    message: `The bot token could not be read${code}: check the Secret and DISCORD_TOKEN_FILE.`,
-    retryAfterMs: 5000,
-    reset: true,
-  };
 }
 
 /** Waits, but no longer than until the token is another one. */

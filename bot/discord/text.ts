@@ -2,17 +2,33 @@
 const markdown = /[\\*_~`|>#<@:[\]()\-+.!]/g;
 
 /**
- * Characters that show nothing or change the direction of what follows: controls, zero-width and bidirectional marks,
- * invisible operators, tags, variation selectors in bulk. A name made of them could pose as another's.
+ * Characters that show nothing or change the direction of what follows (controls, zero-width and bidirectional marks,
+ * fillers, tags, variation selectors): a name made of them could pose as another's.
  */
-const invisible =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff]|[\u{e0000}-\u{e0fff}]/gu;
+const invisible = /\p{Default_Ignorable_Code_Point}|\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}|\p{Co}|\p{Cs}/gu;
+
+/** What people see as one character, however many code points it takes. */
+const characters = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 /** One line of free text without invisible characters, at most `limit` characters long, never cut inside a character. */
 export function plain(text: string, limit: number): string {
-  const line = text.replaceAll(invisible, "").replaceAll(/\s+/g, " ").trim();
-  const characters = [...line];
-  return characters.length <= limit ? line : `${characters.slice(0, limit - 1).join("")}…`;
+  // A name may pile hundreds of accents upon one letter; nobody needs more than a few.
+  const line = text
+    .replaceAll(/\s+/g, " ")
+    .replaceAll(invisible, "")
+    .replaceAll(/(\p{M}{3})\p{M}+/gu, "$1")
+    .trim();
+  if (line.length <= limit) {
+    return line;
+  }
+  let cut = "";
+  for (const { segment } of characters.segment(line)) {
+    if (cut.length + segment.length > limit - 1) {
+      break;
+    }
+    cut += segment;
+  }
+  return `${cut}…`;
 }
 
 /** Somebody's text as Discord shows it literally: no formatting, no mention, no link, one line. */

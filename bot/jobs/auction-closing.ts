@@ -26,8 +26,8 @@ const lookAgainMs = 15_000;
  */
 export async function closeAuctions(options: ClosingOptions): Promise<void> {
   const { ledger, signal, log, now } = options;
-  let wake = () => {};
-  const forget = ledger.onAppended(() => wake());
+  let wake: (() => void) | undefined;
+  const forget = ledger.onAppended(() => wake?.());
   try {
     while (!signal.aborted) {
       const woken = new Promise<void>((resolve) => (wake = resolve));

@@ -26,22 +26,21 @@ function closing(auction: AuctionId): Change {
   return {
     command: () => ({ type: "closeAuction", auction, by: "officer" }),
     shown(outcome, view) {
-      switch (outcome.kind) {
-        case "auctionClosing":
-          return {
-            reply: message(
-              `Bidding on ${what(outcome.auction, view)} has ended. Bids made before now still count; it is settled ${moment(outcome.dueAtMs)}.`,
-            ),
-            announcements: auctionEdit(outcome.auction, view),
-          };
-        case "auctionSettled":
-          return {
-            reply: message(`${what(outcome.auction, view)}: ${settledSentence(outcome, view)}`),
-            announcements: settledAnnouncements(outcome, view),
-          };
-        default:
-          throw new Error(`Closing an auction came out as ${outcome.kind}`);
+      if (outcome.kind === "auctionSettled") {
+        return {
+          reply: message(`${what(outcome.auction, view)}: ${settledSentence(outcome, view)}`),
+          announcements: settledAnnouncements(outcome, view),
+        };
       }
+      if (outcome.kind !== "auctionClosing") {
+        throw new Error(`Closing an auction came out as ${outcome.kind}`);
+      }
+      return {
+        reply: message(
+          `Bidding on ${what(outcome.auction, view)} has ended. Bids made before now still count; it is settled ${moment(outcome.dueAtMs)}.`,
+        ),
+        announcements: auctionEdit(outcome.auction, view),
+      };
     },
   };
 }

@@ -62,7 +62,7 @@ export const configSet: SlashCommand = {
     }
     const value = settingValue(key, text);
     if (value === undefined) {
-      return denied(`“${literal(text, 60)}” does not fit \`${key}\`: ${expected(key)}.`);
+      return denied(`“${literal(text, 60)}” does not fit \`${key}\`: ${kinds[kindOf[key]].expected}.`);
     }
     return {
       kind: "change",
@@ -119,28 +119,46 @@ function channelText(channelId: string | undefined): string {
 
 /** The value that a text means for a rule, null for its default, undefined when it means none. */
 function settingValue(key: RuleKey, text: string): Json | undefined {
-  if (text.toLowerCase() === "default") {
-    return null;
-  }
-  switch (key) {
-    case "pools":
-      return poolList(text);
-    case "auctions.minimumBid":
-    case "auctions.increment":
-    case "locale":
-    case "timeZone":
-      return text;
-    case "roles.officers": {
+  return text.toLowerCase() === "default" ? null : kinds[kindOf[key]].value(text);
+}
+
+type Kind = "pools" | "text" | "roles" | "channel" | "number";
+
+const kindOf: Record<RuleKey, Kind> = {
+  pools: "pools",
+  "auctions.minimumBid": "text",
+  "auctions.increment": "text",
+  "auctions.durationSeconds": "number",
+  "auctions.antiSnipe.windowSeconds": "number",
+  "auctions.antiSnipe.extensionSeconds": "number",
+  "auctions.antiSnipe.maxExtensions": "number",
+  "roles.officers": "roles",
+  "channels.auctions": "channel",
+  "channels.results": "channel",
+  locale: "text",
+  timeZone: "text",
+};
+
+/** How a value is written in Discord. What it may be is the ledger's to judge. */
+const kinds: Record<Kind, { value(text: string): Json | undefined; expected: string }> = {
+  pools: {
+    value: poolList,
+    expected: "list the pools as name:decimals:start points, such as `dkp:0, raid:2:100`",
+  },
+  text: { value: (text) => text, expected: "write something" },
+  roles: {
+    value(text) {
       const rest = text.replaceAll(/<@&\d{17,20}>/g, "").replaceAll(/[\s,;]+/g, "");
       return rest === "" ? (text.match(/(?<=<@&)\d{17,20}/g) ?? undefined) : undefined;
-    }
-    case "channels.auctions":
-    case "channels.results":
-      return /^<#(\d{17,20})>$/.exec(text)?.[1];
-    default:
-      return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
-  }
-}
+    },
+    expected: "mention the roles",
+  },
+  channel: { value: (text) => /^<#(\d{17,20})>$/.exec(text)?.[1], expected: "mention one channel" },
+  number: {
+    value: (text) => (/^\d{1,9}$/.test(text) ? Number(text) : undefined),
+    expected: "write a whole number",
+  },
+};
 
 /** "dkp:0, raid:2:100": name, decimals, start points. */
 function poolList(text: string): Json | undefined {
@@ -150,18 +168,4 @@ function poolList(text: string): Json | undefined {
     return fits ? { name, decimals: Number(decimals), startPoints } : undefined;
   });
   return pools.every((pool) => pool !== undefined) ? pools : undefined;
-}
-
-function expected(key: RuleKey): string {
-  switch (key) {
-    case "pools":
-      return "list the pools as name:decimals:start points, such as `dkp:0, raid:2:100`";
-    case "roles.officers":
-      return "mention the roles";
-    case "channels.auctions":
-    case "channels.results":
-      return "mention one channel";
-    default:
-      return "write a whole number";
-  }
 }
