@@ -8,12 +8,12 @@ import type { Migration } from "kysely/migration";
  */
 const up = sql`
 create table ledger_identity (
-  only boolean primary key default true check (only),
+  singleton boolean primary key default true check (singleton),
   guild_id text not null check (guild_id ~ '^[0-9]{17,20}$'),
   ledger_id text not null
 );
 create table stream (
-  only boolean primary key default true check (only),
+  singleton boolean primary key default true check (singleton),
   version bigint not null default 0,
   hash bytea not null default decode(repeat('00', 32), 'hex') check (length(hash) = 32),
   term bigint not null default 0,
@@ -162,7 +162,7 @@ create index outbox_finished on outbox (finished_at) where finished_at is not nu
 create table message (subject text primary key, channel_id text not null, message_id text not null);
 
 create table identify_turn (
-  only boolean primary key default true check (only),
+  singleton boolean primary key default true check (singleton),
   last_at timestamptz not null default '-infinity'
 );
 insert into identify_turn default values;
