@@ -44,6 +44,7 @@ const recipes = {
     package: "github.com/rancher/local-path-provisioner",
     version: "0.0.30",
   },
+  kind: { module: "kind", package: "sigs.k8s.io/kind", version: "0.33.0" },
   "cloudnative-pg": {
     module: "cloudnative-pg",
     package: "github.com/cloudnative-pg/cloudnative-pg/cmd/manager",

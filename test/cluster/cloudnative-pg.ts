@@ -8,15 +8,17 @@ export async function cloudNativePgManifest(env: NodeJS.ProcessEnv): Promise<str
 }
 
 /**
- * The same manifest for a cluster whose images were loaded by hand: its image is not looked for in a registry, and it may use
- * more than a tenth of a core, so that a database is there in seconds.
+ * The same manifest for a cluster into which its image was loaded by hand as `image`: it is not looked for in a registry, and
+ * may use more than a tenth of a core, so that a database is there in seconds.
  */
-export function withLoadedImages(manifest: string): string {
-  const loaded = manifest
-    .replace("imagePullPolicy: Always", "imagePullPolicy: IfNotPresent")
-    .replace(/limits:\n(\s+)cpu: 100m\n/, (_, indent: string) => `limits:\n${indent}cpu: "2"\n`);
-  if (loaded === manifest) {
+export function withLoadedImage(manifest: string, image: string): string {
+  const published = /^\s+image: (\S+)\n\s+imagePullPolicy: Always$/m.exec(manifest)?.[1];
+  const limited = /limits:\n(\s+)cpu: 100m\n/;
+  if (published === undefined || !limited.test(manifest)) {
     throw new Error("The manifest of CloudNativePG is not as expected: see what changed in its release.");
   }
-  return loaded;
+  return manifest
+    .replaceAll(published, image)
+    .replace("imagePullPolicy: Always", "imagePullPolicy: IfNotPresent")
+    .replace(limited, (_, indent: string) => `limits:\n${indent}cpu: "2"\n`);
 }

@@ -23,8 +23,9 @@ type Recipe = {
   version?: string;
 };
 
-const nodeTag = "docker.io/library/node:24.21.0-bookworm-slim";
-const debianTag = "docker.io/library/debian:bookworm-slim";
+// The names that FROM lines use: without a registry, so that Docker finds the official images and buildah ours.
+const nodeTag = "localhost/node:24.21.0-bookworm-slim";
+const debianTag = "localhost/debian:bookworm-slim";
 const program = (name: string, sources: string[], dockerfile = `Dockerfile.${name}`): Recipe => ({
   tag: `localhost/dkp-${name}:dev`,
   dockerfile: join(root, dockerfile),
@@ -43,7 +44,7 @@ const recipes = {
     context: noContext,
   },
   "cloudnative-pg": {
-    tag: "ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0",
+    tag: "localhost/cloudnative-pg:1.30.0",
     dockerfile: "cloudnative-pg",
     from: ["debian"],
     context: cloudNativePgContext,
@@ -56,31 +57,34 @@ const recipes = {
 
 export type ImageName = keyof typeof recipes;
 
-/** The reference by which pods name an image. */
-export function imageTag(name: ImageName): string {
-  return recipes[name].tag;
-}
+/** An image that pods can name once the archive is loaded into the node. */
+export type BuiltImage = { archive: string; reference: string };
 
-/** An OCI archive of an image, built with buildah when its sources changed since the last time. Needs root. */
-export async function imageArchive(
+/**
+ * An image as an OCI archive, built with buildah when its sources changed since the last time. What is made of our own sources
+ * has a tag that changes with them, so that a cluster sees a new image as new. Needs root.
+ */
+export async function image(
   name: ImageName,
   progress: Progress,
   env: NodeJS.ProcessEnv = process.env,
-): Promise<string> {
+): Promise<BuiltImage> {
   const recipe: Recipe = recipes[name];
   const folder = join(cacheFolder(env), "images");
-  const target = join(folder, `${name}-${await key(recipe)}.tar`);
+  const version = await key(recipe);
+  const target = join(folder, `${name}-${version}.tar`);
+  const reference = recipe.tag.replace(/:dev$/, `:${version}`);
   const existed = existsSync(target);
   const archive = await made(target, `Building image ${recipe.tag}`, progress, async (unfinished, detail) => {
     await ensureParents(recipe, progress, env);
     await build(recipe, detail, progress, env);
     detail("writing the archive");
-    await buildah(env, ["push", "-D", "-q", recipe.tag, `oci-archive:${unfinished}:${recipe.tag}`]);
+    await buildah(env, ["push", "-D", "-q", recipe.tag, `oci-archive:${unfinished}:${reference}`]);
   });
   if (!existed) {
     await forgetOlder(folder, name, archive);
   }
-  return archive;
+  return { archive, reference };
 }
 
 async function key(recipe: Recipe): Promise<string> {
@@ -181,7 +185,7 @@ async function debianContext(folder: string, progress: Progress, env: NodeJS.Pro
     const tree = await mkdtemp(join(dirname(tar), "tree-"));
     const flags = ["--variant=minbase", "--include=ca-certificates"];
     try {
-      await command("debootstrap", [...flags, "bookworm", tree, await mirror()], {
+      await command("debootstrap", [...flags, "bookworm", tree], {
         onLine: (line) => detail(line.slice(0, 60)),
       });
       detail("packing");
@@ -201,14 +205,6 @@ async function debianContext(folder: string, progress: Progress, env: NodeJS.Pro
     }
   });
   await copyFile(tar, join(folder, "debian.tar"));
-}
-
-/** Where this Debian gets its own packages from. */
-async function mirror(): Promise<string> {
-  const files = globSync(["/etc/apt/sources.list", "/etc/apt/sources.list.d/*.{list,sources}"]);
-  const text = (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("\n");
-  const found = /^(?:deb\s+(?:\[.*?\]\s+)?|URIs:\s*)(https?:\/\/\S+\/debian)\/?\s/m.exec(text);
-  return found?.[1] ?? "http://deb.debian.org/debian";
 }
 
 async function nodeContext(folder: string, _progress: Progress, env: NodeJS.ProcessEnv): Promise<void> {

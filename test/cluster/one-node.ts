@@ -13,7 +13,8 @@ import { command } from "./command.ts";
 import type { CommandOptions, Output } from "./command.ts";
 import { daemons, startDaemon } from "./daemon.ts";
 import { installPackages, otherNode, unfit } from "./host.ts";
-import { imageArchive } from "./images.ts";
+import { image } from "./images.ts";
+import type { BuiltImage } from "./images.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
 import { forwardingNow, network, networkUp } from "./network.ts";
 import { writeNodeFiles } from "./node-files.ts";
@@ -80,7 +81,7 @@ export async function nodeUp(progress: Progress, env: NodeJS.ProcessEnv): Promis
   for (const name of programs) {
     paths[name] = await binary(name, progress, env);
   }
-  const pause = await imageArchive("pause", progress, env);
+  const pause = await image("pause", progress, env);
   const before: Before = {
     forwarding: await forwardingNow(),
     absent: strays.filter((path) => !existsSync(path)),
@@ -95,14 +96,17 @@ export async function nodeUp(progress: Progress, env: NodeJS.ProcessEnv): Promis
     const args = ["--config", node.containerd];
     const server = await startDaemon(clusterFolder, "containerd", "/usr/bin/containerd", args);
     await until("containerd should answer", server, async () => (await ctr(["version"])) !== undefined);
-    await loadArchive(pause);
+    await loadImage(pause);
   });
   await progress.step("Waiting for the node to be ready", () => workersUp(paths, node, plane));
 }
 
-/** Imports an OCI archive into the node. */
-export async function loadArchive(archive: string): Promise<void> {
-  await ctr(["-n", "k8s.io", "images", "import", archive]);
+/** Imports an OCI archive into the node, unless the image is there already. */
+export async function loadImage({ archive, reference }: BuiltImage): Promise<void> {
+  const known = await ctr(["-n", "k8s.io", "images", "ls", "-q", `name==${reference}`]);
+  if (known.stdout.trim() === "") {
+    await ctr(["-n", "k8s.io", "images", "import", archive]);
+  }
 }
 
 /** Runs containerd's own client. */

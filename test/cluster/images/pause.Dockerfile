@@ -1,4 +1,4 @@
 # Holds a pod's network namespace; also runs the volume provisioner's shell scripts.
-FROM docker.io/library/debian:bookworm-slim
+FROM debian:bookworm-slim
 # The provisioner makes volumes of the node, which are root's.
 ENTRYPOINT ["sleep", "infinity"]

@@ -1,5 +1,5 @@
 # PostgreSQL as CloudNativePG wants it: user postgres with id 26, the server's programs in PATH, no cluster made yet.
-FROM docker.io/library/debian:bookworm-slim
+FROM debian:bookworm-slim
 RUN mkdir -p /etc/postgresql-common \
     && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf \
     && groupadd --system postgres \
