@@ -63,16 +63,18 @@ async function newGuild(deletionPolicy: string): Promise<string> {
   return namespace;
 }
 
+async function until(isDone: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && !(await isDone())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
 /** Lets an operator work until its n-th write, at which it is killed; answers whether it came so far before all was done. */
 async function killedAt(namespace: string, n: number, isDone: () => Promise<boolean>): Promise<boolean> {
   const { client, crashed } = crashing(await scene.operatorClient(), n);
   const doomed = scene.startOperator(client, { ...pace, namespaces: [namespace] });
-  let over = false;
-  const done = (async () => {
-    while (!over && !(await isDone())) await new Promise((resolve) => setTimeout(resolve, 50));
-  })();
+  const ending = new AbortController();
+  const done = until(isDone, ending.signal);
   const reached = await Promise.race([crashed.then(() => true), done.then(() => false)]);
-  over = true;
+  ending.abort();
   await doomed.stop();
   await client.close();
   await done;

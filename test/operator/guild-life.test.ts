@@ -5,6 +5,12 @@ import type { Resource } from "../../runtime/kube/object.ts";
 import { type Write, recording } from "./clients.ts";
 import { botReports, databaseReady, jobsEnd, makeGuild, makeToken, podsRun } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
+import {
+  condition as readCondition,
+  patience as eventually,
+  reachesPhase as phaseReached,
+  statusOf as readStatus,
+} from "./status.ts";
 
 let scene: Scene;
 let operator: Operator;
@@ -32,34 +38,11 @@ afterAll(async () => {
   await scene?.stop();
 });
 
-type Condition = {
-  type: string;
-  status: string;
-  reason: string;
-  message: string;
-  observedGeneration: number;
-};
-type Status = {
-  phase?: string;
-  observedGeneration?: number;
-  conditions?: Condition[];
-  [field: string]: unknown;
-};
-
-async function statusOf(namespace: string, name: string): Promise<Status> {
-  return ((await scene.get(kinds.guilds, namespace, name))?.["status"] ?? {}) as Status;
-}
-
-async function condition(namespace: string, name: string, type: string): Promise<Condition | undefined> {
-  return (await statusOf(namespace, name)).conditions?.find((found) => found.type === type);
-}
-
-const phase = async (namespace: string, name: string) => (await statusOf(namespace, name)).phase;
-const eventually = { timeout: 15_000, interval: 30 };
-
-async function reachesPhase(namespace: string, name: string, wanted: string): Promise<void> {
-  await vi.waitFor(async () => expect(await phase(namespace, name)).toBe(wanted), eventually);
-}
+const statusOf = (namespace: string, name: string) => readStatus(scene, namespace, name);
+const condition = (namespace: string, name: string, type: string) =>
+  readCondition(scene, namespace, name, type);
+const reachesPhase = (namespace: string, name: string, phase: string) =>
+  phaseReached(scene, namespace, name, phase);
 
 const seenJob = async (namespace: string) => (await scene.list(kinds.jobs, namespace)).length;
 
@@ -147,6 +130,16 @@ describe("a guild comes up", () => {
   });
 });
 
+const container = (fields: object) => ({
+  spec: { template: { spec: { containers: [{ name: "bot", image: "x", ...fields }] } } },
+});
+
+/** What an object is meant to be, without versions and status. */
+function intent({ metadata, ...rest }: Record<string, unknown>): object {
+  const { labels, ownerReferences } = metadata as Record<string, unknown>;
+  return { ...rest, status: undefined, metadata: { labels, ownerReferences } };
+}
+
 describe("whatever somebody else changes is put back", () => {
   let namespace: string;
   beforeAll(async () => {
@@ -157,9 +150,6 @@ describe("whatever somebody else changes is put back", () => {
     await bringUp(namespace, "drift");
   });
 
-  const container = (fields: object) => ({
-    spec: { template: { spec: { containers: [{ name: "bot", image: "x", ...fields }] } } },
-  });
   test.each<[string, Resource, string, object]>([
     ["the image of the Deployment", kinds.deployments, "drift-bot", container({ image: "evil:1" })],
     [
@@ -192,10 +182,6 @@ describe("whatever somebody else changes is put back", () => {
     ["a label", kinds.services, "drift-internal", { metadata: { labels: { "dkp.dev/guild": null } } }],
     ["an owner", kinds.deployments, "drift-bot", { metadata: { ownerReferences: null } }],
   ])("%s", async (_, resource, name, patch) => {
-    const intent = ({ metadata, ...rest }: Record<string, unknown>) => {
-      const { labels, ownerReferences } = metadata as Record<string, unknown>;
-      return { ...rest, status: undefined, metadata: { labels, ownerReferences } };
-    };
     const before = intent((await scene.get(resource, namespace, name)) ?? {});
     await scene.patch(resource, namespace, name, patch);
     await expect
@@ -257,8 +243,9 @@ describe("spec changes", () => {
   });
 
   const image = async () => {
-    const live = await scene.get(kinds.deployments, namespace, "change-bot");
-    const { template } = live?.["spec"] as { template: { spec: { containers: { image: string }[] } } };
+    const { template } = (await scene.part(kinds.deployments, namespace, "change-bot")) as {
+      template: { spec: { containers: { image: string }[] } };
+    };
     return template.spec.containers[0]?.image;
   };
 
@@ -268,9 +255,7 @@ describe("spec changes", () => {
       spec: { mode: "readOnly", rules: { timeZone: "UTC" } },
     });
     const text = async () =>
-      ((await scene.get(kinds.configMaps, namespace, "change-config"))?.["data"] as Record<string, string>)[
-        "config.yaml"
-      ];
+      (await scene.part(kinds.configMaps, namespace, "change-config", "data"))["config.yaml"];
     await expect.poll(text, eventually).toBe("mode: readOnly\nrules:\n  timeZone: UTC\n");
     await reachesPhase(namespace, "change", "Ready");
     expect((await scene.get(kinds.deployments, namespace, "change-bot"))?.metadata.generation).toBe(before);
@@ -292,8 +277,8 @@ describe("spec changes", () => {
     expect(await image()).toBe("dkp-bot:1");
     // Its half minute is over at once.
     const past = "2020-01-01T00:00:00Z";
-    const job = await scene.get(kinds.jobs, namespace, failing?.metadata.name ?? "");
-    const { conditions } = job?.["status"] as { conditions: object[] };
+    const job = await scene.part(kinds.jobs, namespace, failing?.metadata.name ?? "", "status");
+    const { conditions } = job as { conditions: object[] };
     const status = { conditions: conditions.map((entry) => ({ ...entry, lastTransitionTime: past })) };
     await scene.patch(kinds.jobs, namespace, failing?.metadata.name ?? "", { status }, "status");
     await expect
@@ -328,9 +313,7 @@ describe("spec changes", () => {
   test("scale works, down to nothing and up again", async () => {
     for (const replicas of [0, 3]) {
       await scene.patch(kinds.guilds, namespace, "change", { spec: { replicas } }, "scale");
-      const wanted = async () =>
-        ((await scene.get(kinds.deployments, namespace, "change-bot"))?.["spec"] as { replicas: number })
-          .replicas;
+      const wanted = async () => (await scene.part(kinds.deployments, namespace, "change-bot"))["replicas"];
       await expect.poll(wanted, eventually).toBe(replicas);
       await podsRun(scene, namespace, "change");
       await reachesPhase(namespace, "change", "Ready");
@@ -348,9 +331,7 @@ describe("spec changes", () => {
     await scene.patch(kinds.guilds, namespace, "change", { spec: { suspend: false } });
     await expect
       .poll(
-        async () =>
-          ((await scene.get(kinds.deployments, namespace, "change-bot"))?.["spec"] as { replicas: number })
-            .replicas,
+        async () => (await scene.part(kinds.deployments, namespace, "change-bot"))["replicas"],
         eventually,
       )
       .toBe(3);

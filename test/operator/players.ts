@@ -129,7 +129,7 @@ export async function botReports(
 
 /** Everybody does their part as soon as there is something to do, until stopped. */
 export function everybodyPlays(scene: Scene, namespace: string, name: string): { stop(): Promise<void> } {
-  let over = false;
+  const ending = new AbortController();
   const round = async () => {
     const cluster = await scene.get(kinds.clusters, namespace, `${name}-db`);
     if (cluster !== undefined && cluster["status"] === undefined) await databaseReady(scene, namespace, name);
@@ -141,7 +141,7 @@ export function everybodyPlays(scene: Scene, namespace: string, name: string): {
     await botReports(scene, namespace, name);
   };
   const play = async () => {
-    while (!over) {
+    while (!ending.signal.aborted) {
       await round().catch((error: unknown) => {
         // Something was deleted meanwhile; the next round sees how things stand.
         if (!String(error).includes("404")) throw error;
@@ -154,7 +154,7 @@ export function everybodyPlays(scene: Scene, namespace: string, name: string): {
   const playing = play();
   return {
     async stop() {
-      over = true;
+      ending.abort();
       await playing;
     },
   };

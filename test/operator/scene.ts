@@ -34,6 +34,8 @@ export type Scene = {
   operatorClient(): Promise<KubeClient>;
   startOperator(client: KubeClient, options?: Partial<OperatorOptions>): Operator;
   get(resource: Resource, namespace: string, name: string): Promise<KubeObject | undefined>;
+  /** The spec of an object, or its status or data. Throws when the object does not exist. */
+  part(resource: Resource, namespace: string, name: string, field?: string): Promise<Record<string, unknown>>;
   list(resource: Resource, namespace: string): Promise<KubeObject[]>;
   /** A merge patch as the administrator. */
   patch(
@@ -77,8 +79,8 @@ function collection({ apiVersion, kind, metadata }: KubeObject): string {
   return resourcePath(resource, { namespace: metadata.namespace });
 }
 
-export async function openScene(options: { cloudNativePg: boolean }): Promise<Scene> {
-  const plane = await startControlPlane();
+export async function openScene(options: { cloudNativePg: boolean; controllers?: boolean }): Promise<Scene> {
+  const plane = await startControlPlane({ controllers: options.controllers === true });
   const ask = async (
     method: string,
     path: string,
@@ -132,6 +134,10 @@ export async function openScene(options: { cloudNativePg: boolean }): Promise<Sc
     startOperator: (client, more) =>
       startOperator({ client, settings, namespaces: [], workers: 8, identity: "operator-1", log, ...more }),
     get: (resource, space, name) => ask("GET", resourcePath(resource, { namespace: space, name })),
+    part: async (resource, space, name, field = "spec") => {
+      const live = await sure("GET", resourcePath(resource, { namespace: space, name }));
+      return live[field] as Record<string, unknown>;
+    },
     list: async (resource, space) =>
       ((await sure("GET", resourcePath(resource, { namespace: space })))["items"] ?? []) as KubeObject[],
     patch: (resource, space, name, body, subresource) =>

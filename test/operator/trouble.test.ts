@@ -97,9 +97,8 @@ describe("Secrets", () => {
 
   test("the generated password is nowhere but in its Secret", async () => {
     const { namespace } = await bringUp();
-    const secret = await scene.get(kinds.secrets, namespace, "watch-runtime");
-    const { password = "" } = secret?.["data"] as Record<string, string>;
-    const plain = Buffer.from(password, "base64").toString();
+    const { password } = await scene.part(kinds.secrets, namespace, "watch-runtime", "data");
+    const plain = Buffer.from(String(password), "base64").toString();
     expect(plain.length).toBeGreaterThanOrEqual(32);
     const everything = await Promise.all(
       [kinds.guilds, kinds.configMaps, kinds.deployments, kinds.jobs, kinds.clusters, kinds.roles].map(
@@ -134,8 +133,8 @@ describe("what the bot and its pods say", () => {
   test("an image that cannot be pulled is named with its pod", async () => {
     const { namespace, name } = await bringUp();
     const past = "2020-01-01T00:00:00Z";
-    const live = await scene.get(kinds.deployments, namespace, `${name}-bot`);
-    const { template } = live?.["spec"] as { template: { metadata: { labels: object } } };
+    const live = await scene.part(kinds.deployments, namespace, `${name}-bot`);
+    const { template } = live as { template: { metadata: { labels: object } } };
     const pod = {
       metadata: { name: "watch-bot-x", labels: template.metadata.labels },
       spec: { containers: [{ name: "bot", image: "nowhere/bot:9" }] },
