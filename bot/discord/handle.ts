@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "../../runtime/log.ts";
 import type { Telemetry } from "../../runtime/telemetry.ts";
 import type { Decision } from "../ledger/decision.ts";
-import type { OutgoingCall } from "../store/call.ts";
+import type { OutboxRow, OutgoingCall } from "../store/call.ts";
 import { ClaimLost } from "../store/failure.ts";
 import { finish } from "../store/inbox.ts";
 import type { View } from "../store/request.ts";
@@ -55,7 +55,12 @@ export function handler(options: HandleOptions): Handle {
       actor: account(invocation.actor),
       render: (decision, view) => rendered(invocation, deed, decision, view),
     });
-    await options.delivery.send(executed.outgoing, { interactionId: invocation.id, responder });
+    const isReply = ({ call }: OutboxRow) => call.kind === "reply";
+    void options.delivery.send(executed.outgoing.filter((row) => !isReply(row)));
+    await options.delivery.send(executed.outgoing.filter(isReply), {
+      interactionId: invocation.id,
+      responder,
+    });
     return "refusal" in executed.decision ? "refused" : "ok";
   }
 
