@@ -54,6 +54,7 @@ export function migrationJob(
               env: environment({
                 ...commonEnvironment(guild, settings),
                 ...databaseEnvironment(guild),
+                DISCORD_GUILD_ID: guild.spec.guildId,
                 DATABASE_RUNTIME_ROLE: runtimeRole,
               }),
               resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "256Mi" } },

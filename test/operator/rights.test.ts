@@ -1,0 +1,150 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { botEnvironment, databaseEnvironment } from "../../bot/config.ts";
+import { reservedEnvironment } from "../../crds/dkp-guild.ts";
+import * as kinds from "../../operator/guild/resources.ts";
+import type { Call } from "../cluster/control-plane.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
+import { everybodyPlays, makeGuild, makeToken } from "./players.ts";
+import { type Scene, openScene } from "./scene.ts";
+import { reachesPhase } from "./status.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const space = "space";
+let scene: Scene;
+
+type Entry = { name: string; value?: string };
+type Template = { metadata: object; spec: { containers: { env: Entry[] }[] } };
+const templates: Record<string, Template> = {};
+
+beforeAll(async () => {
+  scene = await openScene({ cloudNativePg: true });
+  await scene.create({ ...kinds.namespaces }, space, {
+    metadata: { name: space, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
+  });
+  const operator = scene.startOperator(await scene.operatorClient());
+  await makeToken(scene, space);
+  const ids = {
+    applicationIdSecretRef: { name: "discord", key: "token" },
+    tokenSecretRef: { name: "discord" },
+  };
+  const env = [{ name: "EXTRA", value: "1" }];
+  for (const [name, guildId] of [
+    ["watch", "700000000000000001"],
+    ["other", "700000000000000002"],
+  ] as const) {
+    await scene.create(kinds.guilds, space, makeGuild(name, guildId, { discord: ids, bot: { env } }));
+    const players = everybodyPlays(scene, space, name);
+    await reachesPhase(scene, space, name, "Ready");
+    await players.stop();
+  }
+  await operator.stop();
+  const jobs = (await scene.list(kinds.jobs, space)) as unknown as { spec: { template: Template } }[];
+  for (const { spec } of jobs) templates["migration"] = spec.template;
+  const bot = await scene.part(kinds.deployments, space, "watch-bot");
+  templates["bot"] = bot["template"] as Template;
+});
+
+afterAll(() => scene?.stop());
+
+function variables(which: string): Record<string, string> {
+  const entries = templates[which]?.spec.containers[0]?.env ?? [];
+  return Object.fromEntries(entries.map(({ name, value = "x" }) => [name, value]));
+}
+
+describe("pods", () => {
+  test.each(["bot", "migration"])("of the %s pass Pod Security restricted", async (which) => {
+    const { metadata, spec } = templates[which] ?? { metadata: {}, spec: {} };
+    const pod = { metadata: { ...metadata, name: `pod-${which}` }, spec };
+    const answer = await scene.plane.call(
+      "POST",
+      `/api/v1/namespaces/${space}/pods?dryRun=All&fieldValidation=Strict`,
+      pod,
+    );
+    expect(answer.body["message"]).toBeUndefined();
+  });
+
+  test("say to the bot and its migration what these can read", () => {
+    const bot = { ...variables("bot"), DISCORD_APPLICATION_ID: "123456789012345678" };
+    expect(botEnvironment.safeParse(bot).error?.issues).toBeUndefined();
+    expect(databaseEnvironment.safeParse(variables("migration")).error?.issues).toBeUndefined();
+    const known = new Set([...reservedEnvironment, "EXTRA"]);
+    expect(Object.keys(bot).filter((name) => !known.has(name))).toEqual([]);
+  });
+});
+
+describe("a bot", () => {
+  let call: Call;
+  beforeAll(async () => {
+    call = await scene.plane.callAs({ serviceAccount: { namespace: space, name: "watch-bot" } });
+  });
+
+  const lease = `/apis/coordination.k8s.io/v1/namespaces/${space}/leases`;
+  const core = `/api/v1/namespaces/${space}`;
+  test.each<[string, string, string, unknown, number]>([
+    ["reads its Lease", "GET", `${lease}/watch-leader`, undefined, 200],
+    ["holds its Lease", "PATCH", `${lease}/watch-leader`, { spec: { holderIdentity: "a" } }, 200],
+    ["writes its report", "PATCH", `${core}/configmaps/watch-report`, { data: { a: "b" } }, 200],
+    ["does not reach another's Lease", "GET", `${lease}/other-leader`, undefined, 403],
+    [
+      "does not write another's report",
+      "PATCH",
+      `${core}/configmaps/other-report`,
+      { data: { a: "b" } },
+      403,
+    ],
+    ["does not write its own configuration", "PATCH", `${core}/configmaps/watch-config`, { data: {} }, 403],
+    ["does not make Leases", "POST", lease, { metadata: { name: "x" } }, 403],
+    ["does not read Secrets", "GET", `${core}/secrets/watch-runtime`, undefined, 403],
+    ["does not list Leases", "GET", lease, undefined, 403],
+    ["does not see guilds", "GET", `/apis/dkp.dev/v1alpha1/namespaces/${space}/dkpguilds`, undefined, 403],
+  ])("%s", async (_, method, path, body, status) => {
+    const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+    expect((await call(method, path, body, type)).status).toBe(status);
+  });
+
+  test("watches its Lease by name", async () => {
+    const path = `${lease}?watch=true&fieldSelector=metadata.name%3Dwatch-leader&timeoutSeconds=1`;
+    expect((await call("GET", path)).status).toBe(200);
+  });
+});
+
+describe("the operator", () => {
+  test("may neither list nor watch Secrets", async () => {
+    const call = await scene.plane.callAs({
+      serviceAccount: { namespace: "dkp-system", name: "dkp-operator" },
+    });
+    expect((await call("GET", `/api/v1/namespaces/${space}/secrets`)).status).toBe(403);
+    expect((await call("GET", "/api/v1/secrets?watch=true&timeoutSeconds=1")).status).toBe(403);
+  });
+
+  test("is installed by manifests without an unknown field, and its pods pass Pod Security restricted", async () => {
+    const namespaces = "/api/v1/namespaces/dkp-system";
+    await scene.plane.call(
+      "PATCH",
+      namespaces,
+      { metadata: { labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
+      "application/merge-patch+json",
+    );
+    const paths: Record<string, string> = {
+      Deployment: "/apis/apps/v1/namespaces/dkp-system/deployments",
+      Service: `${namespaces}/services`,
+      PodDisruptionBudget: "/apis/policy/v1/namespaces/dkp-system/poddisruptionbudgets",
+    };
+    const folder = join(root, "config/operator");
+    const files = readdirSync(folder).filter((file) => file !== "kustomization.yaml");
+    for (const file of files) {
+      const object = parse(readFileSync(join(folder, file), "utf8")) as KubeObject;
+      const answer = await scene.plane.call("POST", `${paths[object.kind]}?fieldValidation=Strict`, object);
+      expect(answer.body["message"]).toBeUndefined();
+      if (object.kind !== "Deployment") continue;
+      const { template } = object["spec"] as { template: Template };
+      const pod = { metadata: { ...template.metadata, name: "operator" }, spec: template.spec };
+      const made = await scene.plane.call("POST", `${namespaces}/pods?dryRun=All`, pod);
+      expect(made.body["message"]).toBeUndefined();
+    }
+  });
+});
