@@ -3,7 +3,6 @@ import { rulesSchema } from "./rules.ts";
 
 /** What the bot accepts: everything, reading commands only, or nothing but an explanation. */
 export const modeSchema = z.enum(["active", "readOnly", "maintenance"]);
-export type Mode = z.infer<typeof modeSchema>;
 
 export const maintenanceSchema = z.strictObject({
   message: z

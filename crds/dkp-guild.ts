@@ -2,7 +2,7 @@ import { z } from "zod";
 import { maintenanceSchema, modeSchema } from "./bot-config.ts";
 import { rulesSchema } from "./rules.ts";
 import { checked, secretKeyRef, snowflake } from "./schema.ts";
-import { statusSchema } from "./status.ts";
+import type { DkpGuildStatus } from "./status.ts";
 
 export const group = "dkp.dev";
 export const version = "v1alpha1";
@@ -241,9 +241,7 @@ export const objectRules = [
   },
 ];
 
-export const dkpGuildSchema = z.object({ spec: specSchema, status: statusSchema.prefault({}) });
-
-export type DkpGuildSpec = z.infer<typeof specSchema>;
+type DkpGuildSpec = z.infer<typeof specSchema>;
 
 /** A DkpGuild as the API server hands it out: defaults filled in. */
 export type DkpGuild = {
@@ -262,5 +260,5 @@ export type DkpGuild = {
     annotations?: Record<string, string>;
   };
   spec: DkpGuildSpec;
-  status?: z.infer<typeof statusSchema>;
+  status?: DkpGuildStatus;
 };

@@ -37,7 +37,7 @@ function rows(path: string, schema: Schema, required: boolean): string[] {
 }
 
 /** What each field of `spec` does, as a Markdown table. */
-export function fieldReference(): string {
+function fieldReference(): string {
   const spec = openApiSchema(specSchema);
   const fields = Object.entries(spec.properties ?? {}).flatMap(([name, property]) =>
     rows(`spec.${name}`, property, spec.required?.includes(name) ?? false),

@@ -150,4 +150,3 @@ export const rulesSchema = z
       "Rules that Git owns: what is set here is read-only in Discord, what is left out is changed there with /dkp-admin config. Takes effect without a restart.",
   });
 
-export type Rules = z.infer<typeof rulesSchema>;

@@ -19,7 +19,7 @@ const conditionSchema = z.strictObject({
     .meta({ description: "When status last changed.", format: "date-time" }),
 });
 
-export const phases = [
+const phases = [
   "Pending",
   "DatabaseProvisioning",
   "Migrating",

@@ -7,7 +7,7 @@ import { childNames } from "./guild/names.ts";
 import { clusters, guilds, namespaces, networkPolicies, secrets } from "./guild/resources.ts";
 import type { Transition } from "./guild/transitions.ts";
 
-export const finalizer = "dkp.dev/database";
+const finalizer = "dkp.dev/database";
 
 /** Holds the guild back from vanishing before its database is seen to. Bound to the uid, so that a vanished guild is not made anew. */
 export function holdBack(client: KubeClient, guild: DkpGuild): Promise<KubeObject> {

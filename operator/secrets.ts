@@ -3,7 +3,7 @@ import { type KubeObject, type ObjectRef, objectKey } from "../runtime/kube/obje
 import { secrets } from "./guild/resources.ts";
 
 /** A Secret without its values. */
-export type SecretFacts = { keys: ReadonlySet<string>; object: KubeObject };
+type SecretFacts = { keys: ReadonlySet<string>; object: KubeObject };
 
 /**
  * Looks at Secrets one by one, since nobody here may list or watch them. What was there is believed for a while; what was missing is

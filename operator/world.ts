@@ -23,7 +23,7 @@ const watched: Resource[] = [
   kinds.clusters,
 ];
 
-export type Children = { own: Map<string, KubeObject>; foreign: KubeObject[] };
+type Children = { own: Map<string, KubeObject>; foreign: KubeObject[] };
 
 /** What the API server holds of guilds and their children, kept up to date by watches. */
 export type World = {

@@ -12,7 +12,7 @@ import {
   secretVolume,
 } from "./pod.ts";
 import { deployments } from "./resources.ts";
-import { httpPort } from "./service.ts";
+import { httpPort } from "./headless-service.ts";
 import type { GuildSettings } from "./settings.ts";
 
 /** Says which image the operator rolled out last, also while somebody has edited the pod template. */

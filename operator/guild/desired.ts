@@ -13,7 +13,7 @@ import type { Progress } from "./progress.ts";
 import { jobs } from "./resources.ts";
 import { role, roleBinding } from "./role.ts";
 import { runtimeSecret } from "./secret.ts";
-import { service } from "./service.ts";
+import { service } from "./headless-service.ts";
 import { serviceAccount } from "./service-account.ts";
 import type { GuildSettings } from "./settings.ts";
 

@@ -2,7 +2,7 @@ import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import { type Child, child } from "./child.ts";
 import { childNames } from "./names.ts";
 import { networkPolicies } from "./resources.ts";
-import { httpPort } from "./service.ts";
+import { httpPort } from "./headless-service.ts";
 import type { GuildSettings } from "./settings.ts";
 
 type Port = { protocol: "TCP" | "UDP"; port: number };

@@ -18,7 +18,7 @@ type LiveCondition = {
   lastUpdateTime?: string;
 };
 
-export type ClusterObject = KubeObject & {
+type ClusterObject = KubeObject & {
   status?: {
     phase?: string;
     phaseReason?: string;

@@ -20,7 +20,7 @@ const log = logger({
   name: "test",
 });
 
-export const settings = {
+const settings = {
   botImage: "dkp-bot:1",
   botImageCanary: "dkp-bot:2",
   postgresImage: "postgresql:16.6",
