@@ -136,7 +136,7 @@ export function interactions(world: World): Interactions {
     const ephemeral = ((body.flags ?? 0) & MessageFlags.Ephemeral) !== 0;
     if (type === 4) {
       const message = answerMessage(entry, ephemeral, 20);
-      compose(world, message, body, { edit: false, ...payload });
+      compose(world, message, body, { edit: false, at: ["data"], ...payload });
       Object.assign(entry, { original: message, ephemeral });
       return () => {
         publish(world, message);
@@ -152,7 +152,7 @@ export function interactions(world: World): Interactions {
     }
     if (type === 7 && entry.source !== null) {
       const { source } = entry;
-      compose(world, source, body, { edit: true, ...payload });
+      compose(world, source, body, { edit: true, at: ["data"], ...payload });
       return () => {
         edited(world, source);
         answered(entry);

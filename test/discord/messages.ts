@@ -27,12 +27,12 @@ const maxEmbedText = 6_000;
 const editableFlags = MessageFlags.SuppressEmbeds | MessageFlags.IsComponentsV2;
 const creatableFlags = editableFlags | MessageFlags.SuppressNotifications | MessageFlags.Ephemeral;
 
-/** Puts a body into a message, new or edited, or refuses it as Discord does. */
+/** Puts a body into a message, new or edited, or refuses it as Discord does; `at` is where the body lies in the request. */
 export function compose(
   world: World,
   record: MessageRecord,
   body: MessageBody,
-  context: { edit: boolean; uploads: Upload[]; baseUrl: string },
+  context: { edit: boolean; uploads: Upload[]; baseUrl: string; at?: string[] },
 ): void {
   const { api } = record;
   const before = api.flags;
@@ -47,7 +47,10 @@ export function compose(
   };
   const v2 = (flags & MessageFlags.IsComponentsV2) !== 0;
   const faults = messageFaults(body, v2);
-  if (faults.length > 0) invalidForm(tree(faults));
+  if (faults.length > 0) {
+    const at = context.at ?? [];
+    invalidForm(tree(faults.map((fault) => ({ ...fault, path: [...at, ...fault.path] }))));
+  }
   const attachments = keptAttachments(world, api, body, context);
   const left =
     merged.content !== "" ||

@@ -151,6 +151,7 @@ export function gatewayGuild(world: World, guild: GuildRecord, applicationId: st
   return {
     ...apiGuild(guild),
     joined_at: new Date(self.joinedAtMs).toISOString(),
+    hub_type: null,
     large: false,
     unavailable: false,
     member_count: guild.members.size,

@@ -90,7 +90,11 @@ export function identity(token: string, more: Record<string, unknown> = {}) {
 }
 
 /** Connects, identifies and waits for READY. */
-export async function readySession(standIn: DiscordStandIn, token: string, more = {}): Promise<RawSession> {
+export async function readySession(
+  standIn: Pick<DiscordStandIn, "gatewayUrl">,
+  token: string,
+  more = {},
+): Promise<RawSession> {
   const session = rawSession(standIn.gatewayUrl);
   session.send(GatewayOpcodes.Identify, identity(token, more));
   await session.event("READY");

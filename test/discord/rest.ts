@@ -5,7 +5,7 @@ import type { Upload } from "./messages.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import { invalidForm, isRefusal, refuse, type Answer } from "./refusal.ts";
 import type { Call, Route } from "./routes.ts";
-import { misfit, unknownFields, type ErrorTree } from "./schema.ts";
+import { examine, type ErrorTree, type Finding } from "./schema.ts";
 import type { ViolationSink } from "./violations.ts";
 import type { ApplicationRecord, World } from "./world.ts";
 
@@ -106,7 +106,7 @@ export function rest({ world, routes, faults, limits, violations }: RestOptions)
     const seen = (answersSeen.get(route) ?? 0) + 1;
     answersSeen.set(route, seen);
     if (seen > checkedInFull && seen % checkedShare !== 0) return;
-    const errors = each(route, answer.body, (part) => misfit(route.response ?? "", part));
+    const { errors } = each(route, answer.body, (part) => examine(route.response ?? "", part));
     if (errors === undefined) return;
     violations.add("response", exchange.method, shortened(exchange.path), `not a ${route.response}`, errors);
   };
@@ -118,16 +118,18 @@ export function rest({ world, routes, faults, limits, violations }: RestOptions)
       invalidForm({ _errors: [{ code: "BASE_TYPE_BAD_TYPE", message: "Only iterables may be used." }] });
     }
     const name = typeof request === "string" ? request : request(body);
-    const errors = each(route, body, (part) => misfit(name, lenient(part)));
+    const { errors, unknown } = each(route, body, (part) => examine(name, lenient(part)));
     if (errors !== undefined) invalidForm(errors);
-    const extra = [body].flat().flatMap((part) => unknownFields(name, lenient(part)));
-    if (extra.length > 0) violate(exchange, `fields that Discord does not know: ${extra.join(", ")}`, extra);
+    if (unknown.length > 0) {
+      violate(exchange, `fields that Discord does not know: ${unknown.join(", ")}`, unknown);
+    }
   };
 
   const answer = async (exchange: Exchange): Promise<Answer> => {
     const found = find(exchange.method, exchange.path);
     if (found === null || found === "method") {
       exchange.application = authenticate(exchange);
+      violate(exchange, "the stand-in has no such route", null);
       return found === null ? refuse(404, 0, "404: Not Found") : refuse(405, 0, "405: Method Not Allowed");
     }
     exchange.route = found.route;
@@ -247,17 +249,17 @@ const nobody: ApplicationRecord = {
   identifiedAtMs: new Map(),
 };
 
-function each(
-  route: Route,
-  value: unknown,
-  check: (part: unknown) => ErrorTree | undefined,
-): ErrorTree | undefined {
-  if (route.many !== true) return check(value);
-  const faults = (value as unknown[]).flatMap((part, index) => {
-    const errors = check(part);
-    return errors === undefined ? [] : [[String(index), errors] as const];
-  });
-  return faults.length === 0 ? undefined : Object.fromEntries(faults);
+/** Examines a body, or each element of one that is a list. */
+function each(route: Route, value: unknown, look: (part: unknown) => Finding): Finding {
+  if (route.many !== true) return look(value);
+  const findings = (value as unknown[]).map(look);
+  const faulty = findings.flatMap(({ errors }, index) =>
+    errors === undefined ? [] : [[String(index), errors] as [string, ErrorTree]],
+  );
+  return {
+    errors: faulty.length === 0 ? undefined : Object.fromEntries(faulty),
+    unknown: findings.flatMap(({ unknown }) => unknown),
+  };
 }
 
 /** Discord takes numbers written as strings for this one field, and clients send it so. */

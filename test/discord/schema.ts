@@ -22,13 +22,19 @@ type Schema = {
 
 const schemas = spec as unknown as Record<string, Schema | undefined>;
 
-/** What a value breaks of a published schema: the faults as Discord nests them, or undefined when it fits. */
-export function misfit(name: SchemaName, value: unknown): ErrorTree | undefined {
+/** What a value breaks of a schema, and what it holds that the schema does not know. */
+export type Finding = { errors: ErrorTree | undefined; unknown: string[] };
+
+/**
+ * Compares a value with a published schema. `errors` are the faults as Discord nests them, or undefined when it fits;
+ * `unknown` are the paths of fields that carry something and that Discord would ignore in silence.
+ */
+export function examine(name: SchemaName, value: unknown): Finding {
   const schema = schemas[`${name}Schema`];
   if (schema === undefined) throw new Error(`discord-api-spec has no schema ${name}`);
   const result = schema.safeParse(value);
-  if (result.success) return undefined;
-  return errorTree((result.error?.issues ?? []).flatMap(closest));
+  if (result.success) return { errors: undefined, unknown: missingIn(result.data, value, "") };
+  return { errors: errorTree((result.error?.issues ?? []).flatMap(closest)), unknown: [] };
 }
 
 /** Of a union's alternatives, the faults of the one that was meant: the one whose `type` fits. */
@@ -82,12 +88,6 @@ function discordError(issue: Issue): { code: string; message: string } {
     code: "BASE_TYPE_REQUIRED",
     message: `This field is required or of the wrong type (${issue.expected ?? issue.code}).`,
   };
-}
-
-/** Fields of a value that its schema does not know and that carry something: Discord would ignore them in silence. */
-export function unknownFields(name: SchemaName, value: unknown): string[] {
-  const result = schemas[`${name}Schema`]?.safeParse(value);
-  return result?.success === true ? missingIn(result.data, value, "") : [];
 }
 
 function missingIn(known: unknown, given: unknown, at: string): string[] {
