@@ -1,5 +1,4 @@
-import type { MemberId } from "./event.ts";
-import type { Auction, Bid } from "./state.ts";
+import type { Auction, Bid, WaitingBid } from "./state.ts";
 
 /** How long after its end an auction waits for bids that were made in time but are still on their way. */
 export const GRACE_MS = 3_000;
@@ -27,13 +26,7 @@ function step(auction: Auction, amount: bigint): bigint {
   return amount < auction.minimumBid ? -1n : (amount - auction.minimumBid) / auction.increment;
 }
 
-export type Offer = {
-  readonly member: MemberId;
-  readonly amount: bigint;
-  readonly bid: string;
-  readonly bidAtMs: number;
-  readonly seq: number;
-};
+export type Offer = WaitingBid & { readonly seq: number };
 
 export type Judgement = { readonly auction: Auction } | { readonly fault: "low" | "late" };
 
@@ -70,6 +63,7 @@ export function judge(auction: Auction, offer: Offer): Judgement {
       endsAtMs: auction.called ? auction.endsAtMs : leader.endsAtMs,
       extensions: leader.extensions,
       bidCount: auction.bidCount + 1,
+      waiting: auction.waiting.filter(({ bid }) => bid !== offer.bid),
     },
   };
 }
@@ -96,11 +90,34 @@ function placeOn(auction: Auction, previous: Bid | undefined, offer: Offer): Bid
   };
 }
 
-function isBefore(offer: Offer, bid: Bid): boolean {
+function isBefore(offer: WaitingBid, bid: WaitingBid): boolean {
   if (offer.bidAtMs !== bid.bidAtMs) {
     return offer.bidAtMs < bid.bidAtMs;
   }
   return offer.bid.length === bid.bid.length ? offer.bid < bid.bid : offer.bid.length < bid.bid.length;
+}
+
+/**
+ * Whether a bid made after the end may wait: a bid made before the end can be on its way for as long as the grace
+ * period and extend it, and then this one was in time. It must reach a new step all the same.
+ */
+export function mayWait(auction: Auction, offer: WaitingBid): boolean {
+  const { windowMs, maxExtensions } = auction.antiSnipe;
+  return (
+    !auction.called &&
+    windowMs > 0 &&
+    auction.extensions < maxExtensions &&
+    auction.waiting.length < 100 &&
+    offer.bidAtMs < dueAtMs(auction) &&
+    offer.amount >= nextMinimum(auction)
+  );
+}
+
+/** The auction with one more bid waiting. */
+export function withWaiting(auction: Auction, offer: WaitingBid): Auction {
+  const { member, amount, bid, bidAtMs } = offer;
+  const waiting = [...auction.waiting, { member, amount, bid, bidAtMs }];
+  return { ...auction, waiting: waiting.sort((one, other) => (isBefore(one, other) ? -1 : 1)) };
 }
 
 /** The auction without its leading bid: `leader` (one of the older bids) leads, or nobody. Its end stays. */

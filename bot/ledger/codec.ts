@@ -10,6 +10,7 @@ const versions: Record<EventType, number> = {
   PointsDeducted: 1,
   AuctionStarted: 1,
   BidPlaced: 1,
+  BidWaiting: 1,
   HoldLapsed: 1,
   AuctionCalled: 1,
   AuctionSettled: 1,

@@ -1,13 +1,13 @@
 import { amountRefusal, hundredths } from "./amount.ts";
-import { DURATION_MS, dueAtMs, judge, nextMinimum } from "./auction.ts";
+import { DURATION_MS, dueAtMs, judge, mayWait, nextMinimum } from "./auction.ts";
 import type { CancelAuction, CloseAuction, PlaceBid, StartAuction } from "./command.ts";
 import type { Outcome } from "./decision.ts";
 import { disclose, emit, grantStartPoints, memberRefusal } from "./draft.ts";
 import type { Draft } from "./draft.ts";
-import type { AuctionId } from "./event.ts";
+import type { AuctionId, MemberId } from "./event.ts";
 import type { Refusal } from "./refusal.ts";
 import { availableTo, balanceOf, heldBy, poolOf } from "./state.ts";
-import type { Auction, State } from "./state.ts";
+import type { Auction, State, WaitingBid } from "./state.ts";
 
 /** Opens an ascending auction; what the command leaves out comes from the rules. */
 export function startAuction(work: Draft, command: StartAuction): Outcome | Refusal {
@@ -63,8 +63,9 @@ export function placeBid(work: Draft, command: PlaceBid): Outcome | Refusal {
     return refusal;
   }
   grantStartPoints(work, [member], auction.pool);
-  const judged = judge(auction, { ...command, seq: work.state.version + 1 });
-  if ("fault" in judged) {
+  const offer = { ...command, seq: work.state.version + 1 };
+  const judged = judge(auction, offer);
+  if ("fault" in judged && !(judged.fault === "late" && mayWait(auction, offer))) {
     return judged.fault === "late"
       ? { code: "AUCTION_ENDED", auction: auction.id, endsAtMs: auction.endsAtMs }
       : { code: "BID_TOO_LOW", auction: auction.id, pool: auction.pool, minimum: nextMinimum(auction) };
@@ -73,39 +74,71 @@ export function placeBid(work: Draft, command: PlaceBid): Outcome | Refusal {
   if (poor !== undefined) {
     return poor;
   }
-  const after = judged.auction;
-  const leads = after.leader?.bid === command.bid;
-  emit(work, {
-    type: "BidPlaced",
-    version: 1,
-    data: {
-      auction: auction.id,
-      member,
-      amount: hundredths(amount),
-      bid: command.bid,
-      bidAtMs: command.bidAtMs,
-      leads,
-      endsAtMs: after.endsAtMs,
-      extensions: after.extensions,
-    },
-  });
+  if ("fault" in judged) {
+    const { bid, bidAtMs } = command;
+    const data = { auction: auction.id, member, amount: hundredths(amount), bid, bidAtMs };
+    emit(work, { type: "BidWaiting", version: 1, data });
+    return { ...placed(auction, auction, command), waiting: true };
+  }
+  emitBid(work, judged.auction, command);
+  const promoted = promote(work, auction.id);
+  const after = work.state.auctions.get(auction.id) ?? judged.auction;
+  return { ...placed(auction, after, command), ...(promoted.length === 0 ? {} : { promoted }) };
+}
+
+function emitBid(work: Draft, after: Auction, { member, amount, bid, bidAtMs }: WaitingBid): void {
+  const { id: auction, leader, endsAtMs, extensions } = after;
+  const leads = leader?.bid === bid;
+  const data = { auction, member, amount: hundredths(amount), bid, bidAtMs, leads, endsAtMs, extensions };
+  emit(work, { type: "BidPlaced", version: 1, data });
+}
+
+/** Places the waiting bids that are in time by the auction's new end; each may extend it again. */
+function promote(work: Draft, id: AuctionId): { member: MemberId; amount: bigint }[] {
+  const promoted: { member: MemberId; amount: bigint }[] = [];
+  for (const waiting of work.state.auctions.get(id)?.waiting ?? []) {
+    const auction = work.state.auctions.get(id);
+    if (auction === undefined) {
+      break;
+    }
+    const judged = judge(auction, { ...waiting, seq: work.state.version + 1 });
+    if ("fault" in judged || fundsRefusal(work.state, auction, waiting)) {
+      continue;
+    }
+    emitBid(work, judged.auction, waiting);
+    promoted.push({ member: waiting.member, amount: waiting.amount });
+  }
+  return promoted;
+}
+
+/** How a bid is told: what it found and what it left behind. */
+function placed(
+  before: Auction,
+  after: Auction,
+  { member, amount, bid }: PlaceBid,
+): Extract<Outcome, { kind: "bidPlaced" }> {
+  const leads = after.leader?.bid === bid;
   const outbid =
-    leads && auction.leader !== undefined && auction.leader.member !== member ? auction.leader : undefined;
+    leads && before.leader !== undefined && before.leader.member !== member ? before.leader : undefined;
   return {
     kind: "bidPlaced",
-    auction: auction.id,
-    pool: auction.pool,
+    auction: after.id,
+    pool: after.pool,
     member,
     amount,
     leads,
     ...(outbid === undefined ? {} : { outbid: { member: outbid.member, amount: outbid.amount } }),
     endsAtMs: after.endsAtMs,
-    extended: after.endsAtMs > auction.endsAtMs,
+    extended: after.endsAtMs > before.endsAtMs,
     nextMinimum: nextMinimum(after),
   };
 }
 
-function fundsRefusal(state: State, auction: Auction, { member, amount }: PlaceBid): Refusal | undefined {
+function fundsRefusal(
+  state: State,
+  auction: Auction,
+  { member, amount }: Pick<WaitingBid, "member" | "amount">,
+): Refusal | undefined {
   const { pool } = auction;
   // A raise replaces the member's own hold in this auction.
   const own = auction.leader?.member === member ? auction.leader.amount : 0n;

@@ -58,6 +58,10 @@ export type Outcome =
       readonly amount: bigint;
       /** False for a bid made before a higher one that arrived first. */
       readonly leads: boolean;
+      /** Made after the end: it counts only if a bid that is still on its way extends the auction. */
+      readonly waiting?: true;
+      /** Waiting bids that count now, since this bid extended the auction. */
+      readonly promoted?: readonly { readonly member: MemberId; readonly amount: bigint }[];
       /** Who led until now, when that is another member. */
       readonly outbid?: { readonly member: MemberId; readonly amount: bigint };
       readonly endsAtMs: number;

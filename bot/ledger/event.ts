@@ -91,6 +91,21 @@ export type BidPlaced = Fact<
     readonly extensions: number;
   }
 >;
+/**
+ * A bid made just after the end that is known: it counts only if a bid made before the end is still on its way and
+ * extends it; a BidPlaced of the same `bid` follows then. It holds nothing.
+ */
+export type BidWaiting = Fact<
+  "BidWaiting",
+  1,
+  {
+    readonly auction: AuctionId;
+    readonly member: MemberId;
+    readonly amount: Hundredths;
+    readonly bid: string;
+    readonly bidAtMs: number;
+  }
+>;
 /** A hold that no longer fitted its member's balance: the bid is void, the next affordable one leads again. */
 export type HoldLapsed = Fact<
   "HoldLapsed",
@@ -153,6 +168,7 @@ export type LedgerEvent =
   | PointsDeducted
   | AuctionStarted
   | BidPlaced
+  | BidWaiting
   | HoldLapsed
   | AuctionCalled
   | AuctionSettled

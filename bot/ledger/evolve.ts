@@ -1,4 +1,4 @@
-import { judge, withLeader } from "./auction.ts";
+import { judge, withLeader, withWaiting } from "./auction.ts";
 import type {
   Actor,
   AuctionStarted,
@@ -48,6 +48,14 @@ export function evolve(
       return startAuction(state, event, at.actor);
     case "BidPlaced":
       return placeBid(state, event);
+    case "BidWaiting":
+      return replaceAuction(
+        state,
+        withWaiting(auctionOf(state, event.data.auction), {
+          ...event.data,
+          amount: BigInt(event.data.amount),
+        }),
+      );
     case "HoldLapsed":
       return lapse(state, event);
     case "AuctionCalled":
@@ -114,6 +122,7 @@ function startAuction(state: State, { data }: AuctionStarted, actor: Actor): voi
     called: false,
     leader: undefined,
     bidCount: 0,
+    waiting: [],
   });
 }
 

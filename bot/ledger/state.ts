@@ -42,7 +42,11 @@ export type Auction = {
   /** The leading bid, which holds its amount. */
   readonly leader: Bid | undefined;
   readonly bidCount: number;
+  /** Bids made after the end that count if it is extended, in the order they were made. */
+  readonly waiting: readonly WaitingBid[];
 };
+
+export type WaitingBid = Pick<Bid, "member" | "amount" | "bid" | "bidAtMs">;
 
 export type RecentAward = { readonly entry: number; readonly atMs: number; readonly key: string };
 

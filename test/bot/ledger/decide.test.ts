@@ -135,6 +135,19 @@ describe("auctions", () => {
     expect(ledger.run(bid("m1", 5_000n, 80_000))).toMatchObject({ code: "AUCTION_ENDED" });
   });
 
+  test("a bid just after the end waits, and counts if one still on its way extends the auction", () => {
+    const ledger = auctioning();
+    expect(ledger.run(bid("m1", 5_000n, 61_000))).toMatchObject({ leads: false, waiting: true });
+    expect([...ledger.state.holds.entries()]).toEqual([]);
+    expect(ledger.run(bid("m3", 9_000n, 63_000))).toMatchObject({ code: "AUCTION_ENDED" });
+    expect(ledger.run(bid("m2", 2_000n, 59_000))).toMatchObject({
+      leads: false,
+      promoted: [{ member: "m1", amount: 5_000n }],
+      endsAtMs: start + 80_000,
+    });
+    expect(ledger.state.auctions.get("a1")?.leader?.member).toBe("m1");
+  });
+
   test("settles three seconds after the end, and charges the winner", () => {
     const ledger = auctioning();
     ledger.accepted(bid("m1", 5_000n, 1_000));

@@ -215,7 +215,7 @@ describe("auctions", () => {
         );
         expect(first).toEqual(second);
       }),
-      { numRuns: 300 },
+      { numRuns: 1000 },
     );
   });
 });
