@@ -67,51 +67,76 @@ const botVariables = {
 
 type DatabaseVariables = z.output<z.ZodObject<typeof databaseVariables>>;
 type BotVariables = z.output<z.ZodObject<typeof botVariables>>;
-type Fault = (path: string, message: string) => void;
+type Given = Readonly<Record<string, string>>;
+type Fault = (variable: string, message: string) => void;
 
 /** What `db migrate` reads: the database as its owner, and whose ledger it is to hold. */
-export const databaseEnvironment = z.object(databaseVariables).superRefine((variables, context) => {
-  databaseFaults(variables, faultsOf(context));
-});
+export const databaseEnvironment = environment(databaseVariables, databaseFaults);
 
 /** Every variable that a running bot reads; the names in `config/dev/.env.example` are these. */
-export const botEnvironment = z.object(botVariables).superRefine((variables, context) => {
-  const fault = faultsOf(context);
-  databaseFaults(variables, fault);
-  if (tokenOf(variables) === undefined) {
-    fault("DISCORD_TOKEN", "is missing: set DISCORD_TOKEN, or DISCORD_TOKEN_FILE to a file that holds it");
-  }
-  if ((variables.LEASE_NAME === undefined) !== (variables.REPORT_NAME === undefined)) {
-    fault("LEASE_NAME", "and REPORT_NAME belong together: set both (Kubernetes) or neither (standalone)");
-  }
-  if (variables.LEASE_RENEW_DEADLINE >= variables.LEASE_DURATION) {
-    fault("LEASE_RENEW_DEADLINE", "must be shorter than LEASE_DURATION");
-  }
-  if (variables.LEASE_RETRY_PERIOD >= variables.LEASE_RENEW_DEADLINE) {
-    fault("LEASE_RETRY_PERIOD", "must be shorter than LEASE_RENEW_DEADLINE");
-  }
+export const botEnvironment = environment(botVariables, (given, fault) => {
+  databaseFaults(given, fault);
+  discordFaults(given, fault);
 });
 
-function faultsOf(context: z.RefinementCtx): Fault {
-  return (path, message) => context.addIssue({ code: "custom", path: [path], message });
+/** The names of all variables. */
+export const variableNames: readonly string[] = Object.keys(botVariables);
+
+/** A schema that finds the faults between variables even when single ones have faults too, so that all are told at once. */
+function environment<Shape extends z.core.$ZodShape>(
+  shape: Shape,
+  between: (given: Given, fault: Fault) => void,
+) {
+  const single = z.object(shape);
+  return z.record(z.string(), z.string()).transform((given, context) => {
+    between(given, (variable, message) =>
+      context.issues.push({ code: "custom", path: [variable], message, input: given }),
+    );
+    const parsed = single.safeParse(given);
+    if (parsed.success) {
+      return parsed.data;
+    }
+    for (const issue of parsed.error.issues) {
+      context.issues.push({ ...issue, input: given } as z.core.$ZodRawIssue);
+    }
+    return z.NEVER;
+  });
 }
 
-function databaseFaults(variables: DatabaseVariables, fault: Fault): void {
-  if (variables.DATABASE_URL === undefined) {
+function discordFaults(given: Given, fault: Fault): void {
+  if (tokenOf(given) === undefined) {
+    fault("DISCORD_TOKEN", "is missing: set DISCORD_TOKEN, or DISCORD_TOKEN_FILE to a file that holds it");
+  }
+  if ((given["LEASE_NAME"] === undefined) !== (given["REPORT_NAME"] === undefined)) {
+    fault("LEASE_NAME", "and REPORT_NAME belong together: set both (Kubernetes) or neither (standalone)");
+  }
+  const duration = Number(given["LEASE_DURATION"] ?? 15);
+  const deadline = Number(given["LEASE_RENEW_DEADLINE"] ?? 10);
+  if (deadline >= duration) {
+    fault("LEASE_RENEW_DEADLINE", "must be shorter than LEASE_DURATION");
+  }
+  if (Number(given["LEASE_RETRY_PERIOD"] ?? 2) >= deadline) {
+    fault("LEASE_RETRY_PERIOD", "must be shorter than LEASE_RENEW_DEADLINE");
+  }
+}
+
+function databaseFaults(given: Given, fault: Fault): void {
+  const { DATABASE_URL: url } = given;
+  if (url === undefined) {
     const missing = [
-      variables.DATABASE_HOST === undefined && "DATABASE_HOST",
-      variables.DATABASE_NAME === undefined && "DATABASE_NAME",
-      secret(variables.DATABASE_USER, variables.DATABASE_USER_FILE) === undefined && "DATABASE_USER",
+      given["DATABASE_HOST"] === undefined && "DATABASE_HOST",
+      given["DATABASE_NAME"] === undefined && "DATABASE_NAME",
+      (given["DATABASE_USER"] ?? given["DATABASE_USER_FILE"]) === undefined && "DATABASE_USER",
     ].filter((name) => name !== false);
     if (missing.length > 0) {
       fault("DATABASE_URL", `is missing: set it, or set ${missing.join(", ")}`);
     }
   }
-  const plain = new URLSearchParams(variables.DATABASE_URL?.split("?")[1]).get("sslmode") === "disable";
-  if ((plain || variables.DATABASE_SSL_MODE === "disable") && variables.ENVIRONMENT !== "development") {
+  const modes = [given["DATABASE_SSL_MODE"], new URLSearchParams(url?.split("?")[1]).get("sslmode")];
+  if (modes.includes("disable") && given["ENVIRONMENT"] !== "development") {
     fault("DATABASE_SSL_MODE", '"disable" is allowed with ENVIRONMENT=development only');
   }
-  if (variables.DATABASE_POOL_MIN > variables.DATABASE_POOL_MAX) {
+  if (Number(given["DATABASE_POOL_MIN"] ?? 5) > Number(given["DATABASE_POOL_MAX"] ?? 20)) {
     fault("DATABASE_POOL_MIN", "must not exceed DATABASE_POOL_MAX");
   }
 }
@@ -123,7 +148,11 @@ function secret(value: string | undefined, file: string | undefined): Secret | u
   return value === undefined ? undefined : { value };
 }
 
-function tokenOf(variables: BotVariables): Secret | undefined {
+function tokenOf(variables: {
+  DISCORD_TOKEN?: string | undefined;
+  DISCORD_BOT_TOKEN?: string | undefined;
+  DISCORD_TOKEN_FILE?: string | undefined;
+}): Secret | undefined {
   return secret(variables.DISCORD_TOKEN ?? variables.DISCORD_BOT_TOKEN, variables.DISCORD_TOKEN_FILE);
 }
 
@@ -180,7 +209,7 @@ export function databaseSettings(variables: DatabaseVariables, applicationName: 
 }
 
 /** What a running bot's variables mean. */
-export function botSettings(variables: z.output<typeof botEnvironment>): BotSettings {
+export function botSettings(variables: BotVariables): BotSettings {
   const { LEASE_NAME: name, REPORT_NAME: reportName } = variables;
   return {
     environment: variables.ENVIRONMENT,
