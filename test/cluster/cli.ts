@@ -33,6 +33,7 @@ async function main(verb: string | undefined): Promise<number> {
       servers.forEach(([name, running]) => write(`${running ? "runs " : "ended"} ${name}\n`));
       return servers.length > 0 && servers.every(([, running]) => running) ? 0 : 1;
     }
+    case undefined:
     default:
       process.stderr.write(usage);
       return 2;

@@ -77,9 +77,7 @@ export async function image(
   const existed = existsSync(target);
   const archive = await made(target, `Building image ${recipe.tag}`, progress, async (unfinished, detail) => {
     await ensureParents(recipe, progress, env);
-    await build(recipe, detail, progress, env);
-    detail("writing the archive");
-    await buildah(env, ["push", "-D", "-q", recipe.tag, `oci-archive:${unfinished}:${reference}`]);
+    await build(recipe, detail, progress, env, { archive: unfinished, reference });
   });
   if (!existed) {
     await forgetOlder(folder, name, archive);
@@ -130,6 +128,7 @@ async function build(
   detail: (text: string) => void,
   progress: Progress,
   env: NodeJS.ProcessEnv,
+  written?: BuiltImage,
 ): Promise<void> {
   const scratch = await mkdtemp(join(cacheFolder(env), "context-"));
   const release = await lock(join(cacheFolder(env), "buildah.lock"), detail);
@@ -143,6 +142,11 @@ async function build(
     const named = ["--label", `dkp.key=${await key(recipe)}`, "-t", recipe.tag];
     const args = ["bud", ...flags, ...handed, ...named, "-f", dockerfile(recipe), context];
     await buildah(env, args, (line) => detail(line.trim().slice(0, 70)));
+    if (written !== undefined) {
+      detail("writing the archive");
+      const destination = `oci-archive:${written.archive}:${written.reference}`;
+      await buildah(env, ["push", "-D", "-q", recipe.tag, destination]);
+    }
   } finally {
     await release();
     await rm(scratch, { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { cacheFolder } from "./cache.ts";
+import { cacheFolder, lock } from "./cache.ts";
 import { command } from "./command.ts";
 import { stopDaemon } from "./daemon.ts";
 import { mountsBelow } from "./host.ts";
@@ -16,6 +16,15 @@ export async function nodeDown(progress: Progress, env: NodeJS.ProcessEnv): Prom
   if (!existsSync(clusterFolder)) {
     return;
   }
+  const release = await lock(`${clusterFolder}.lock`, () => undefined);
+  try {
+    await end(progress, env);
+  } finally {
+    await release();
+  }
+}
+
+async function end(progress: Progress, env: NodeJS.ProcessEnv): Promise<void> {
   const running = await status();
   await progress.step("Ending pods", async (detail) => {
     // Nobody may make new ones or find them a place.

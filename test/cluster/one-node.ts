@@ -7,6 +7,7 @@ import { certificateAuthority } from "./authority.ts";
 import type { Credentials } from "./authority.ts";
 import { binary } from "./binaries.ts";
 import type { BinaryName } from "./binaries.ts";
+import { lock } from "./cache.ts";
 import { caller, etcdAnswers, writeFiles } from "./control-plane.ts";
 import type { Call } from "./control-plane.ts";
 import { command } from "./command.ts";
@@ -82,6 +83,15 @@ export async function nodeUp(progress: Progress, env: NodeJS.ProcessEnv): Promis
     paths[name] = await binary(name, progress, env);
   }
   const pause = await image("pause", progress, env);
+  const release = await lock(`${clusterFolder}.lock`, () => undefined);
+  try {
+    await start(paths, pause, progress);
+  } finally {
+    await release();
+  }
+}
+
+async function start(paths: Paths, pause: BuiltImage, progress: Progress): Promise<void> {
   const before: Before = {
     forwarding: await forwardingNow(),
     absent: strays.filter((path) => !existsSync(path)),
