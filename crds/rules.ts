@@ -149,4 +149,3 @@ export const rulesSchema = z
     description:
       "Rules that Git owns: what is set here is read-only in Discord, what is left out is changed there with /dkp-admin config. Takes effect without a restart.",
   });
-
