@@ -25,7 +25,7 @@ import type { Progress } from "./progress.ts";
 
 /** Everything of the running cluster lies here: configuration, data, logs, sockets, containers, volumes. */
 export const clusterFolder = "/var/lib/dkp-cluster";
-export const nodeName = "dkp-node";
+const nodeName = "dkp-node";
 const adminKubeconfig = join(clusterFolder, "admin.kubeconfig");
 
 const programs = [
@@ -73,7 +73,9 @@ export function kubeconfig(): string {
  * a volume provisioner. Returns when the node is ready. The machine must not run another one.
  */
 export async function nodeUp(progress: Progress, env: NodeJS.ProcessEnv): Promise<void> {
-  const reason = unfit(process.platform, process.getuid?.() ?? -1) ?? (await otherNode());
+  const remembered =
+    (await status()).size > 0 ? "The cluster is already up, or left from a crash: end it first." : undefined;
+  const reason = unfit(process.platform, process.getuid?.() ?? -1) ?? remembered ?? (await otherNode());
   if (reason !== undefined) {
     throw new Error(reason);
   }
