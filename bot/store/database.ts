@@ -117,6 +117,8 @@ function clientClass(settings: DatabaseSettings): new (config?: pg.ClientConfig)
   return class extends pg.Client {
     constructor(config?: pg.ClientConfig) {
       super({ ...config, ...clientConfig(settings) });
+      // A connection may break between a query and its way back into the pool, when nobody else listens.
+      this.on("error", () => undefined);
     }
   };
 }
