@@ -1,0 +1,60 @@
+import { fileURLToPath } from "node:url";
+import type { ApiServer } from "./api-server.ts";
+import { type Program, program } from "./program.ts";
+import { sum } from "./prometheus.ts";
+import { settings } from "./settings.ts";
+
+const bundle = fileURLToPath(new URL("../../dist/operator.mjs", import.meta.url));
+const writing = ["POST", "PUT", "PATCH", "DELETE"];
+
+/** The bundled operator as it runs in its image: the same flags, the service account's own rights. */
+export type OperatorProcess = Program & {
+  metrics(): Promise<string>;
+  /** Requests sent so far that write, among them Events and its own Lease. */
+  writes(): Promise<number>;
+  reads(): Promise<number>;
+  /** Resolves when `count` guilds were looked at and none waits. */
+  idle(count: number): Promise<void>;
+};
+
+/** Starts it; resolves when its caches are complete and it leads. */
+export async function startOperator(server: ApiServer, nodeFlags: string[] = []): Promise<OperatorProcess> {
+  const started = program(bundle, {
+    nodeFlags: ["--max-semi-space-size=4", ...nodeFlags],
+    env: {
+      ...server.operatorEnv,
+      NODE_ENV: "production",
+      BOT_IMAGE: settings.botImage,
+      POSTGRES_IMAGE: settings.postgresImage,
+      METRICS_ADDRESS: "127.0.0.1:0",
+      POD_NAME: `operator-${process.hrtime.bigint()}`,
+      POD_NAMESPACE: "dkp-system",
+      LOG_LEVEL: "info",
+    },
+  });
+  const { port } = (await started.line(({ port }) => typeof port === "number")) as { port: number };
+  const ask = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+  const metrics = async () => (await ask("/metrics")).text();
+  const requests = async (methods: (method: string) => boolean) =>
+    sum(await metrics(), "rest_client_requests_total", ({ method = "" }) => methods(method));
+  await until(
+    async () => (await ask("/readyz")).ok && sum(await metrics(), "leader_election_master_status") === 1,
+  );
+  return {
+    ...started,
+    metrics,
+    writes: () => requests((method) => writing.includes(method)),
+    reads: () => requests((method) => !writing.includes(method)),
+    idle: (count) =>
+      until(async () => {
+        const page = await metrics();
+        const looks = sum(page, "controller_runtime_reconcile_total");
+        const waiting = sum(page, "workqueue_depth") + sum(page, "controller_runtime_active_workers");
+        return looks >= count && waiting === 0;
+      }),
+  };
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+}

@@ -1,0 +1,131 @@
+import { Agent } from "undici";
+import type { DkpGuild } from "../../../crds/dkp-guild.ts";
+import { desired } from "../../../operator/guild/desired.ts";
+import type { Child } from "../../../operator/guild/child.ts";
+import type { Observation } from "../../../operator/guild/observation.ts";
+import type { Progress } from "../../../operator/guild/progress.ts";
+import { guilds } from "../../../operator/guild/resources.ts";
+import { status } from "../../../operator/guild/status.ts";
+import { kubeClient } from "../../../runtime/kube/client.ts";
+import { inClusterConnection } from "../../../runtime/kube/config.ts";
+import { type KubeObject, type Resource, resourcePath } from "../../../runtime/kube/object.ts";
+import { report } from "../../operator/players.ts";
+import { settings } from "../settings.ts";
+import { namespace } from "../api-server.ts";
+
+/**
+ * The least that anybody could send: for each guild one server-side apply a child in the operator's order, and one of the status, without
+ * looking at anything. It waits for no database and no bot.
+ */
+
+const { SERVICE_ACCOUNT_DIR = "", KUBERNETES_SERVICE_HOST = "", KUBERNETES_SERVICE_PORT = "" } = process.env;
+const connection = inClusterConnection({
+  serviceAccountDir: SERVICE_ACCOUNT_DIR,
+  host: KUBERNETES_SERVICE_HOST,
+  port: KUBERNETES_SERVICE_PORT,
+});
+const connections = 32;
+const agent = new Agent({ connections, pipelining: 1, allowH2: false, connect: connection.tls });
+const headers = { ...(await connection.headers()), "content-type": "application/apply-patch+yaml" };
+const waiting: DkpGuild[] = [];
+const wanted = Number(process.env["GUILDS"]);
+let written = 0;
+let busy = 0;
+
+async function apply(resource: Resource, object: KubeObject, subresource?: string): Promise<KubeObject> {
+  const { statusCode, body } = await agent.request({
+    origin: connection.server,
+    path: `${resourcePath(resource, { ...object.metadata, subresource })}?fieldManager=dkp-operator&force=true`,
+    method: "PATCH",
+    headers,
+    body: JSON.stringify(object),
+  });
+  const answer = (await body.json()) as KubeObject;
+  if (statusCode >= 300)
+    throw new Error(`${object.kind} ${object.metadata.name}: ${String(answer["message"])}`);
+  return answer;
+}
+
+const observation: Observation = {
+  nowMs: Date.now(),
+  children: new Map(),
+  taken: [],
+  secrets: [{ secret: "discord", key: "token", state: "present" }],
+  cloudNativePg: "installed",
+  refusals: [],
+};
+
+/** Everything done, as far as the builders can tell. */
+function facts(cluster: KubeObject | undefined): Progress {
+  const image = settings.botImage;
+  const ready = { instances: 3, readyInstances: 3, phase: "Cluster in healthy state" };
+  const run = {
+    replicas: 2,
+    readyReplicas: 2,
+    updatedReplicas: 2,
+    availableReplicas: 2,
+    observedGeneration: 1,
+  };
+  const managedRolesStatus = { byStatus: { reconciled: ["dkp_bot"] } };
+  const done = { type: "Ready", status: "True" };
+  return {
+    image,
+    cluster: cluster && { ...cluster, status: { ...ready, managedRolesStatus, conditions: [done] } },
+    databaseReady: true,
+    deployment: { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "bot" }, status: run },
+    rolledOut: image,
+    jobName: undefined,
+    job: undefined,
+    migration: "complete",
+    failedAtMs: undefined,
+    report: report as Progress["report"],
+  };
+}
+
+async function write(guild: DkpGuild): Promise<void> {
+  const build = (cluster?: KubeObject) =>
+    desired(guild, settings, observation, { ...facts(cluster), password: "placeholder" });
+  const late = (child: Child) => ["RoleBinding", "Job", "Deployment"].includes(child.resource.kind);
+  let cluster: KubeObject | undefined;
+  for (const { resource, object } of build().filter((child) => !late(child))) {
+    const live = await apply(resource, object);
+    if (resource.kind === "Cluster") cluster = live;
+  }
+  for (const { resource, object } of build(cluster).filter(late)) await apply(resource, object);
+  const { name } = guild.metadata;
+  const { apiVersion, kind } = guild;
+  const reported = status(guild, observation, facts(cluster));
+  await apply(guilds, { apiVersion, kind, metadata: { name, namespace }, status: reported }, "status");
+}
+
+async function work(): Promise<void> {
+  busy += 1;
+  for (let guild = waiting.shift(); guild !== undefined; guild = waiting.shift()) {
+    await write(guild);
+    written += 1;
+  }
+  busy -= 1;
+  if (written === wanted) process.send?.({ written });
+}
+
+const seen = new Set<string>();
+function take(guild: KubeObject): void {
+  if (seen.has(guild.metadata.name)) return;
+  seen.add(guild.metadata.name);
+  waiting.push(guild as DkpGuild & KubeObject);
+  if (busy < connections) work().catch(fail);
+}
+
+function fail(error: unknown): void {
+  process.stderr.write(`${String(error)}\n`);
+  process.exit(1);
+}
+
+const reader = kubeClient({ connection, fieldManager: "bench", userAgent: "bare-writer" });
+process.once("SIGTERM", () => process.exit(0));
+const { items, resourceVersion } = await reader.list(guilds, { namespace });
+items.forEach(take);
+const onOpen = () => void process.send?.({ watching: true });
+const query = { namespace, resourceVersion, onOpen };
+for await (const event of reader.watch(guilds, query, new AbortController().signal))
+  if (event.type === "ADDED") take(event.object);
