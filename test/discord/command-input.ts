@@ -4,9 +4,7 @@ import { interactionChannel, apiRole, apiUser, partialMember } from "./objects.t
 import { guildPermissions } from "./permissions.ts";
 import type { GuildRecord, MemberRecord, World } from "./world.ts";
 
-/** Why a real client would not send an interaction. */
-export type ClientRefusal = Error & { name: "ClientRefusal" };
-
+/** Says, as a `ClientRefusal`, why a real client would not send an interaction. */
 export function clientRefuses(reason: string): never {
   throw Object.assign(new Error(reason), { name: "ClientRefusal" });
 }

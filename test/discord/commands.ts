@@ -42,7 +42,7 @@ const subcommandGroup = 2;
 const namePattern = /^[-_'\p{L}\p{N}\p{sc=Deva}\p{sc=Thai}]{1,32}$/u;
 
 /** Rules of a command beyond its schema. */
-export function commandFaults(command: CommandBody): Fault[] {
+function commandFaults(command: CommandBody): Fault[] {
   const type = command.type ?? chatInput;
   const faults: Fault[] = [];
   if (type === chatInput) {
@@ -69,7 +69,7 @@ function longest(text: string, localized: Record<string, string> | null | undefi
 }
 
 /** Characters that count towards the 8,000: names, descriptions and values, in the longest language each. */
-export function characters(part: CommandBody | OptionBody): number {
+function characters(part: CommandBody | OptionBody): number {
   const own =
     longest(part.name, part.name_localizations) +
     longest(part.description ?? "", part.description_localizations);

@@ -11,7 +11,7 @@ import type {
 export type Snowflake = string;
 
 /** Something with an id; wherever an id is asked for, the thing itself does too. */
-export type Identified = { id: Snowflake };
+type Identified = { id: Snowflake };
 export type Ref = Snowflake | Identified;
 
 export type ApplicationSpec = {
@@ -78,7 +78,7 @@ export type Guild = {
 };
 
 /** Who may use a command, or where (a channel can only be closed to it). */
-export type CommandAccess = { target: Ref; type: "role" | "user" | "channel"; allow: boolean };
+type CommandAccess = { target: Ref; type: "role" | "user" | "channel"; allow: boolean };
 
 export type OptionValue = string | number | boolean | Identified;
 export type Options = Record<string, OptionValue>;
@@ -127,7 +127,7 @@ export type Message = ApiMessage & {
 
 export type Modal = APIModalInteractionResponseCallbackData & { interactionId: Snowflake };
 
-export type InteractionState =
+type InteractionState =
   /** Sent, the three seconds are running. */
   | "pending"
   /** Deferred: the member sees "thinking…" (or, for a component, nothing yet). */
@@ -247,7 +247,7 @@ export type GatewaySession = {
 };
 
 /** Which requests a fault strikes. All of them, when empty. */
-export type FaultTarget = {
+type FaultTarget = {
   method?: string;
   /** Regular expression over the path below /api/v10. */
   path?: string;

@@ -1,6 +1,6 @@
 import type { Fault } from "./driver.ts";
 
-export type Strike = { delayMs: number; fault: Fault | null };
+type Strike = { delayMs: number; fault: Fault | null };
 
 export type Faults = {
   add(fault: Fault): void;

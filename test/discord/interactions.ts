@@ -1,62 +1,24 @@
-import { randomBytes } from "node:crypto";
 import { GatewayDispatchEvents, MessageFlags } from "discord-api-types/v10";
 import { componentFaults } from "./components.ts";
 import type { Component, InteractionRecord, Snowflake } from "./driver.ts";
-import { compose, edited, publish, removeMessage, type MessageBody, type Upload } from "./messages.ts";
 import {
-  apiGuild,
-  apiMember,
-  apiUser,
-  blankMessage,
-  botPermissionsIn,
-  driverMessage,
-  interactionChannel,
-  newMessage,
-} from "./objects.ts";
-import { channelPermissions } from "./permissions.ts";
+  interactionType,
+  metadata,
+  newEntry,
+  wire,
+  type InteractionEntry,
+  type Origin,
+} from "./interaction-entry.ts";
+import { compose, edited, publish, removeMessage, type MessageBody, type Upload } from "./messages.ts";
+import { blankMessage, driverMessage, newMessage } from "./objects.ts";
 import { invalidForm, refuse, unknown } from "./refusal.ts";
 import { tree } from "./schema.ts";
-import type { ChannelRecord, GuildRecord, MemberRecord, MessageRecord, World } from "./world.ts";
-
-export const interactionType = { command: 2, component: 3, autocomplete: 4, modal: 5 } as const;
-export type InteractionType = (typeof interactionType)[keyof typeof interactionType];
+import type { MessageRecord, World } from "./world.ts";
 
 /** Milliseconds for the first answer, and for everything that follows it. */
-export const answerWithinMs = 3_000;
-export const tokenLifeMs = 15 * 60_000;
+const answerWithinMs = 3_000;
+const tokenLifeMs = 15 * 60_000;
 const didNotRespond = "The application did not respond";
-
-export type InteractionEntry = {
-  record: Omit<InteractionRecord, "original" | "followups">;
-  type: InteractionType;
-  token: string;
-  /** By the monotonic clock, in milliseconds. */
-  startedAt: number;
-  /** Name of the command that started it, for the message's metadata. */
-  commandName: string;
-  /** The message whose component caused it. */
-  source: MessageRecord | null;
-  ephemeral: boolean;
-  original: MessageRecord | null;
-  followups: MessageRecord[];
-  /** Type of the option that is typed into, for autocomplete. */
-  focusedType: number | null;
-  watchers: Set<() => void>;
-  cancelTimer: () => void;
-};
-
-export type Origin = {
-  applicationId: Snowflake;
-  guild: GuildRecord;
-  channel: ChannelRecord;
-  member: MemberRecord;
-  type: InteractionType;
-  data: Record<string, unknown>;
-  commandName: string;
-  source?: MessageRecord;
-  focusedType?: number;
-  sentAtMs?: number;
-};
 
 /** The callback body, after it passed its schema. */
 export type Callback = { type: number; data?: (MessageBody & Record<string, unknown>) | null };
@@ -81,16 +43,16 @@ export type Interactions = {
   snapshot(entry: InteractionEntry): InteractionRecord;
 };
 
+function changed(entry: InteractionEntry): void {
+  entry.record.revision += 1;
+  for (const watcher of entry.watchers) watcher();
+}
+
 /** Interactions from the moment they are sent until their token dies. */
 export function interactions(world: World): Interactions {
   const { clock } = world;
   const byId = new Map<Snowflake, InteractionEntry>();
   const tokens = new Map<string, InteractionEntry>();
-
-  const changed = (entry: InteractionEntry) => {
-    entry.record.revision += 1;
-    for (const watcher of entry.watchers) watcher();
-  };
 
   const sweep = () => {
     const oldMs = clock.nowMs() - tokenLifeMs * 2;
@@ -231,7 +193,7 @@ export function interactions(world: World): Interactions {
       const { original } = entry;
       if (original?.loading === true) {
         // The first follow-up to "thinking…" takes its place, and its visibility with it.
-        return finish(world, entry, original, { body, ...payload }, () => answered(entry), changed);
+        return finish(world, entry, original, { body, ...payload }, () => answered(entry));
       }
       const ephemeral = ((body.flags ?? 0) & MessageFlags.Ephemeral) !== 0;
       const message = answerMessage(entry, ephemeral, 19);
@@ -245,7 +207,7 @@ export function interactions(world: World): Interactions {
     message: (entry, messageId) => messageOf(world, entry, messageId),
     edit(entry, messageId, { body, ...payload }) {
       const message = messageOf(world, entry, messageId);
-      return finish(world, entry, message, { body, ...payload }, () => answered(entry), changed);
+      return finish(world, entry, message, { body, ...payload }, () => answered(entry));
     },
     remove(entry, messageId) {
       const message = messageOf(world, entry, messageId);
@@ -275,7 +237,6 @@ function finish(
   message: MessageRecord,
   { body, ...payload }: Payload,
   answered: () => void,
-  changed: (entry: InteractionEntry) => void,
 ): MessageRecord {
   const { loading } = message;
   compose(world, message, body, { edit: true, ...payload });
@@ -296,92 +257,6 @@ function messageOf(world: World, entry: InteractionEntry, messageId: string): Me
       : [entry.original, ...entry.followups].find((message) => message?.api.id === messageId);
   if (found === undefined || found === null || !world.messages.has(found.api.id)) return unknown.message();
   return found;
-}
-
-function newEntry(world: World, origin: Origin): InteractionEntry {
-  const id = world.newId(origin.sentAtMs);
-  return {
-    record: {
-      id,
-      applicationId: origin.applicationId,
-      guildId: origin.guild.id,
-      channelId: origin.channel.id,
-      userId: origin.member.userId,
-      state: "pending",
-      callback: null,
-      sentAtMs: world.clock.nowMs(),
-      acknowledgedAtMs: null,
-      answeredAtMs: null,
-      acknowledgedAfterMs: null,
-      answeredAfterMs: null,
-      failure: null,
-      revision: 0,
-      refusedCallbacks: [],
-      modal: null,
-      choices: null,
-    },
-    type: origin.type,
-    token: `aW50ZXJhY3Rpb246${randomBytes(96).toString("base64url")}`,
-    startedAt: performance.now(),
-    commandName: origin.commandName,
-    source: origin.source ?? null,
-    ephemeral: false,
-    original: null,
-    followups: [],
-    focusedType: origin.focusedType ?? null,
-    watchers: new Set(),
-    cancelTimer: () => undefined,
-  };
-}
-
-/** The interaction as the gateway sends it. */
-function wire(world: World, entry: InteractionEntry, { guild, channel, member, data }: Origin) {
-  const { record } = entry;
-  const user = world.users.get(member.userId);
-  return {
-    id: record.id,
-    application_id: record.applicationId,
-    type: entry.type,
-    token: entry.token,
-    version: 1,
-    data,
-    guild_id: guild.id,
-    guild: { id: guild.id, locale: guild.locale, features: apiGuild(guild).features },
-    guild_locale: guild.locale,
-    channel_id: channel.id,
-    channel: interactionChannel(guild, channel, member),
-    member: {
-      ...apiMember(world, member),
-      permissions: channelPermissions(guild, member, channel).toString(),
-    },
-    locale: user?.locale ?? "en-US",
-    app_permissions: botPermissionsIn(guild, channel, record.applicationId),
-    entitlements: [],
-    authorizing_integration_owners: { "0": guild.id },
-    context: 0,
-    attachment_size_limit: 10_485_760,
-    ...(entry.source === null ? {} : { message: structuredClone(entry.source.api) }),
-  };
-}
-
-function metadata(world: World, entry: InteractionEntry): Record<string, unknown> {
-  const { record, source } = entry;
-  const base = {
-    id: record.id,
-    user: apiUser(world, record.userId),
-    authorizing_integration_owners: { "0": record.guildId },
-  };
-  if (entry.type === interactionType.command) {
-    const { id, user } = base;
-    return {
-      interaction_metadata: { ...base, type: 2 },
-      interaction: { id, type: 2, name: entry.commandName, user },
-    };
-  }
-  const component = { ...base, type: 3, interacted_message_id: source?.api.id ?? record.id };
-  if (entry.type === interactionType.component) return { interaction_metadata: component };
-  const trigger = source === null ? { ...base, type: 2 } : component;
-  return { interaction_metadata: { ...base, type: 5, triggering_interaction_metadata: trigger } };
 }
 
 /** Refuses a callback type that does not go with the kind of interaction. */

@@ -1,9 +1,9 @@
 import type { DiscordDriver, Interaction, InteractionRecord, Member, Options, Where } from "./driver.ts";
 
-export type LoadCommand = { member: Member; name: string; options?: Options; where?: Where };
+type LoadCommand = { member: Member; name: string; options?: Options; where?: Where };
 
 /** A load that can be sent as JSON: members take turns, and so do commands. */
-export type LoadPlan = {
+type LoadPlan = {
   members: Member[];
   /** Options that are `{from, step}` count up with the number of the command. */
   commands: { name: string; options?: Record<string, Options[string] | { from: number; step: number }> }[];
@@ -37,8 +37,8 @@ export type LoadReport = {
   /** Ids and contents by outcome, to compare with a ledger; contents of the first answers. */
   outcomes: { id: string; userId: string; name: string; outcome: Outcome; content: string | null }[];
 };
-export type Percentiles = { p50: number; p90: number; p99: number; max: number };
-export type Outcome = "answeredOnce" | "failed" | "answeredTwice" | "unsettled";
+type Percentiles = { p50: number; p90: number; p99: number; max: number };
+type Outcome = "answeredOnce" | "failed" | "answeredTwice" | "unsettled";
 
 /** Runs commands at a steady rate and accounts for what each member saw. */
 export async function load(discord: Pick<DiscordDriver, "as">, spec: LoadSpec): Promise<LoadReport> {
@@ -131,7 +131,7 @@ function outcomeOf({ state, original, followups, modal }: InteractionRecord): Ou
 }
 
 /** Nearest-rank percentiles of milliseconds; zeros when there are none. */
-export function percentiles(values: number[]): Percentiles {
+function percentiles(values: number[]): Percentiles {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };

@@ -2,7 +2,7 @@ import { PermissionFlagsBits as Permission } from "discord-api-types/v10";
 import type { Command, Snowflake } from "./driver.ts";
 import type { AccessRecord, ChannelRecord, GuildRecord, MemberRecord } from "./world.ts";
 
-/** What @everyone may in a new guild. */
+/** What @everyone may in a new guild, and an invited bot's managed role unless told otherwise. */
 export const everyoneDefaults =
   Permission.ViewChannel |
   Permission.SendMessages |
@@ -12,9 +12,6 @@ export const everyoneDefaults =
   Permission.UseApplicationCommands |
   Permission.AddReactions |
   Permission.UseExternalEmojis;
-
-/** What an invited bot's managed role grants unless told otherwise. */
-export const botDefaults = everyoneDefaults;
 
 const everything = Object.values(Permission).reduce((sum, bit) => sum | bit, 0n);
 

@@ -3,7 +3,7 @@ import type { Clock } from "./clock.ts";
 /** Requests in a window, counted for each route and the parameters named in `by`. */
 export type Bucket = { name: string; limit: number; windowMs: number; by: string[] };
 
-export type Taken = {
+type Taken = {
   headers: Record<string, string>;
   exhausted: { retryAfterMs: number; global: boolean } | null;
 };
@@ -15,19 +15,23 @@ export type RateLimits = {
 
 const globalLimit = 50;
 const globalWindowMs = 1_000;
+const windowsKept = 50_000;
 
 /** Fixed windows, as Discord's headers describe them. */
 export function rateLimits(clock: Clock): RateLimits {
   const windows = new Map<string, { left: number; resetAtMs: number }>();
 
+  const tidy = (now: number) => {
+    for (const [key, { resetAtMs }] of windows) if (resetAtMs <= now) windows.delete(key);
+  };
+
   const spend = (key: string, limit: number, windowMs: number) => {
     const now = clock.nowMs();
     let window = windows.get(key);
     if (window === undefined || window.resetAtMs <= now) {
+      if (windows.size > windowsKept) tidy(now);
       window = { left: limit, resetAtMs: now + windowMs };
       windows.set(key, window);
-      if (windows.size > 50_000)
-        for (const [old, { resetAtMs }] of windows) if (resetAtMs <= now) windows.delete(old);
     }
     window.left -= 1;
     return window;

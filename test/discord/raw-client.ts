@@ -3,7 +3,7 @@ import { WebSocket } from "ws";
 import type { Application, Guild, Interaction } from "./driver.ts";
 import type { DiscordStandIn } from "./stand-in.ts";
 
-export type Answered = {
+type Answered = {
   status: number;
   headers: Headers;
   /** The body, or null without one. */
@@ -35,7 +35,7 @@ export function rawRest(apiUrl: string, token: string): Rest {
   };
 }
 
-export type Heard = { op: GatewayOpcodes; t: string | null; s: number | null; d: Record<string, unknown> };
+type Heard = { op: GatewayOpcodes; t: string | null; s: number | null; d: Record<string, unknown> };
 export type RawSession = {
   heard: Heard[];
   send(op: GatewayOpcodes, d: unknown): void;
@@ -117,7 +117,7 @@ export async function received(session: RawSession, given: Interaction, rest: Re
 }
 
 /** The commands that the tests of the stand-in register. */
-export const testCommands = [
+const testCommands = [
   {
     name: "dkp",
     description: "Points",

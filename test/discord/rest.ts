@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JournalEntry } from "./driver.ts";
 import type { Faults } from "./faults.ts";
-import type { Upload } from "./messages.ts";
 import type { RateLimits } from "./rate-limits.ts";
+import { matcher } from "./matcher.ts";
+import { readBody } from "./request-body.ts";
 import { invalidForm, isRefusal, refuse, type Answer } from "./refusal.ts";
-import type { Call, Route } from "./routes.ts";
+import type { Call, Route } from "./route.ts";
 import { examine, type ErrorTree, type Finding } from "./schema.ts";
 import type { ViolationSink } from "./violations.ts";
 import type { ApplicationRecord, World } from "./world.ts";
@@ -24,7 +25,6 @@ export type Rest = {
   invalidRequests(): number;
 };
 
-type Found = { route: Route; parameters: Record<string, string> };
 type Exchange = {
   request: IncomingMessage;
   response: ServerResponse;
@@ -39,7 +39,6 @@ type Exchange = {
 
 const journalSize = 20_000;
 const invalidLimit = { count: 10_000, windowMs: 600_000 };
-const maxBodyBytes = 26_214_400;
 /** Answers are all checked at first; of a flood, one in this many. */
 const checkedInFull = 500;
 const checkedShare = 20;
@@ -287,69 +286,4 @@ function tooMany(retryAfterMs: number, global: boolean, headers: Record<string, 
 /** Interaction tokens are long and secret: a few characters tell them apart. */
 function shortened(path: string): string {
   return path.replace(/\/(aW50ZXJhY3Rpb246.{0,8})[^/]*/, "/$1…");
-}
-
-function matcher(routes: Route[]) {
-  const compiled = routes.map((route) => {
-    const names = [...route.path.matchAll(/:(\w+)/g)].map((match) => match[1] ?? "");
-    return { route, names, pattern: new RegExp(`^${route.path.replaceAll(/:\w+/g, "([^/]+)")}$`) };
-  });
-  return (method: string, path: string): Found | "method" | null => {
-    let other = false;
-    for (const { route, names, pattern } of compiled) {
-      const match = pattern.exec(path);
-      if (match === null) continue;
-      if (route.method !== method) {
-        other = true;
-        continue;
-      }
-      const values = match.slice(1).map((value) => decodeURIComponent(value));
-      return {
-        route,
-        parameters: Object.fromEntries(names.map((name, index) => [name, values[index] ?? ""])),
-      };
-    }
-    return other ? "method" : null;
-  };
-}
-
-async function readBody(request: IncomingMessage): Promise<{ body: unknown; uploads: Upload[] }> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBodyBytes) return refuse(413, 40005, "Request entity too large");
-    chunks.push(chunk);
-  }
-  const bytes = Buffer.concat(chunks);
-  if (bytes.length === 0) return { body: null, uploads: [] };
-  const type = request.headers["content-type"] ?? "";
-  if (type.startsWith("multipart/form-data")) return readForm(bytes, type);
-  if (!type.startsWith("application/json")) {
-    return refuse(400, 50035, `Expected "Content-Type" header to be one of application/json, not ${type}`);
-  }
-  return { body: parsed(bytes.toString("utf8")), uploads: [] };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return refuse(400, 50109, "The request body contains invalid JSON.");
-  }
-}
-
-async function readForm(bytes: Buffer, type: string): Promise<{ body: unknown; uploads: Upload[] }> {
-  const form = await new Response(new Uint8Array(bytes), { headers: { "content-type": type } }).formData();
-  const uploads: Upload[] = [];
-  for (const [, value] of form) {
-    if (typeof value === "string") continue;
-    uploads.push({
-      filename: value.name,
-      type: value.type,
-      bytes: new Uint8Array(await value.arrayBuffer()),
-    });
-  }
-  const json = form.get("payload_json");
-  return { body: typeof json === "string" ? parsed(json) : {}, uploads };
 }

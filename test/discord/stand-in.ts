@@ -6,7 +6,8 @@ import type { DiscordDriver, Interaction, InteractionRecord } from "./driver.ts"
 import { faults } from "./faults.ts";
 import { interaction } from "./follow.ts";
 import { gateway } from "./gateway.ts";
-import { interactions, type InteractionEntry, type Interactions } from "./interactions.ts";
+import type { InteractionEntry } from "./interaction-entry.ts";
+import { interactions, type Interactions } from "./interactions.ts";
 import { channelMessages } from "./messages.ts";
 import { rateLimits } from "./rate-limits.ts";
 import { rest } from "./rest.ts";

@@ -12,7 +12,7 @@ import type {
   RoleSpec,
   Snowflake,
 } from "./driver.ts";
-import { botDefaults, everyoneDefaults } from "./permissions.ts";
+import { everyoneDefaults } from "./permissions.ts";
 import { snowflakes } from "./snowflake.ts";
 
 /** An administrator's override of who may use a command. */
@@ -34,7 +34,7 @@ export type ApplicationRecord = {
   identifiedAtMs: Map<number, number>;
 };
 
-export type UserRecord = { id: Snowflake; name: string; bot: boolean; locale: string };
+type UserRecord = { id: Snowflake; name: string; bot: boolean; locale: string };
 export type RoleRecord = {
   id: Snowflake;
   name: string;
@@ -85,7 +85,7 @@ export type MessageRecord = {
 };
 
 /** Tells the gateway; sessions without the intent (bit field; 0 for none needed) or of another application hear nothing. */
-export type Dispatch = (
+type Dispatch = (
   target: { guildId: Snowflake; intent: number; applicationId?: Snowflake },
   event: string,
   data: unknown,
@@ -175,7 +175,7 @@ export function addGuild(world: World, spec: GuildSpec): GuildRecord {
     channels: new Map(),
     members: new Map(),
     applications: new Set(),
-    botPermissions: BigInt(spec.botPermissions ?? botDefaults),
+    botPermissions: BigInt(spec.botPermissions ?? everyoneDefaults),
   };
   guild.roles.set(id, { id, name: "@everyone", permissions: everyoneDefaults, position: 0, botId: null });
   world.guilds.set(id, guild);
