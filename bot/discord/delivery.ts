@@ -47,6 +47,8 @@ type Result = { kind: "done"; place?: MessagePlace } | { kind: "refused" | "late
 export function delivery(options: DeliveryOptions): Delivery {
   const { database, log, metrics } = options;
   const sending = new Set<Promise<void>>();
+  // A rate limit can hold a call longer than its lease; it must not be sent a second time from here.
+  const inHand = new Set<number>();
   const edits = coalesced<OutboxRow>(editSpacingMs, async (subject, row, superseded) => {
     await attempt(row, () => edit(row, subject), superseded);
   });
@@ -152,9 +154,11 @@ export function delivery(options: DeliveryOptions): Delivery {
     rows: readonly OutboxRow[],
     own?: { interactionId: string; responder: Responder },
   ): Promise<void> {
-    const sent = rows.map((row) => {
+    const fresh = rows.filter(({ id }) => !inHand.has(id));
+    const sent = fresh.map((row) => {
+      inHand.add(row.id);
       const mine = row.call.kind === "reply" && row.call.interactionId === own?.interactionId;
-      return one(row, mine ? own.responder : undefined);
+      return one(row, mine ? own.responder : undefined).finally(() => inHand.delete(row.id));
     });
     const all = Promise.all(sent).then(() => undefined);
     sending.add(all);

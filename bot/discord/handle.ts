@@ -2,10 +2,11 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "../../runtime/log.ts";
 import type { Telemetry } from "../../runtime/telemetry.ts";
 import type { Decision } from "../ledger/decision.ts";
+import type { MemberId } from "../ledger/event.ts";
 import type { OutboxRow, OutgoingCall } from "../store/call.ts";
 import { ClaimLost } from "../store/failure.ts";
 import { finish } from "../store/inbox.ts";
-import type { View } from "../store/request.ts";
+import type { DiscordAccount, Making, View } from "../store/request.ts";
 import { buttonCommand, slashCommand } from "./catalog.ts";
 import { denied, type Change, type Doing, type Surroundings } from "./command.ts";
 import type { Delivery } from "./delivery.ts";
@@ -48,12 +49,23 @@ export function handler(options: HandleOptions): Handle {
     claim: Claimed,
     responder: Responder,
   ): Promise<CommandResult> {
+    // A refused newcomer never gets into the ledger, so only the command knows whom its member id stands for.
+    const named = new Map<MemberId, string>();
+    const member = (making: Making) => (someone: DiscordAccount) => {
+      const id = making.member(someone);
+      named.set(id, someone.discordId);
+      return id;
+    };
     const executed = await surroundings.ledger.execute({
-      command: (making) => deed.command(making),
+      command: (making) => deed.command({ ...making, member: member(making) }),
       interaction: claim,
       atMs: surroundings.now(),
       actor: account(invocation.actor),
-      render: (decision, view) => rendered(invocation, deed, decision, view),
+      render: (decision, view) =>
+        rendered(invocation, deed, decision, {
+          ...view,
+          discordId: (id) => view.discordId(id) ?? named.get(id),
+        }),
     });
     const isReply = ({ call }: OutboxRow) => call.kind === "reply";
     void options.delivery.send(executed.outgoing.filter((row) => !isReply(row)));
