@@ -87,7 +87,7 @@ export async function moduleFolder(
   module: string,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<string> {
-  const options = { cwd: join(folder, recipes[name].module), env };
+  const options = { cwd: join(folder, recipes[name].module), env: { ...env, GOWORK: "off" } };
   const found = await command("go", ["list", "-m", "-f", "{{.Dir}}", module], options).catch(needsGo);
   return found.stdout.trim();
 }
@@ -104,7 +104,7 @@ async function build(
   detail: (text: string) => void,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const options = { cwd: join(folder, recipe.module), env: { ...env, CGO_ENABLED: "0" } };
+  const options = { cwd: join(folder, recipe.module), env: { ...env, CGO_ENABLED: "0", GOWORK: "off" } };
   detail("downloading modules");
   const listed = await command("go", ["list", "-deps", recipe.package], options).catch(needsGo);
   const total = listed.stdout.split("\n").length;

@@ -3,7 +3,7 @@ import { copyFile, cp, mkdir, mkdtemp, readFile, readdir, realpath, rm, writeFil
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { binary } from "./binaries.ts";
-import { cacheFolder, fingerprint, lock, made } from "./cache.ts";
+import { alive, cacheFolder, fingerprint, lock, made } from "./cache.ts";
 import { command } from "./command.ts";
 import { npmSecrets } from "./npm-secrets.ts";
 import type { Progress } from "./progress.ts";
@@ -130,7 +130,8 @@ async function build(
   env: NodeJS.ProcessEnv,
   written?: BuiltImage,
 ): Promise<void> {
-  const scratch = await mkdtemp(join(cacheFolder(env), "context-"));
+  await sweep(cacheFolder(env));
+  const scratch = await mkdtemp(join(cacheFolder(env), `context-${process.pid}-`));
   const release = await lock(join(cacheFolder(env), "buildah.lock"), detail);
   try {
     const context = recipe.context === undefined ? root : join(scratch, "context");
@@ -151,6 +152,15 @@ async function build(
     await release();
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Removes what builds left that were killed: their secrets lie in it. */
+async function sweep(folder: string): Promise<void> {
+  const left = (await readdir(folder)).filter((name) => {
+    const pid = /^context-(\d+)-/.exec(name)?.[1];
+    return pid !== undefined && !alive(Number(pid));
+  });
+  await Promise.all(left.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
 
 /** Runs buildah on a storage of our own below the cache: the machine's own images are none of our business. */

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { command } from "./command.ts";
 
@@ -11,11 +12,19 @@ export const network = {
 };
 
 const chain = "DKP-CONFINE";
-const forwarding = "/proc/sys/net/ipv4/ip_forward";
+/**
+ * Kernel settings the cluster needs: packets are forwarded between pods, and answers of pods that reach each other through a
+ * Service are translated back also across the bridge.
+ */
+const kernelSettings = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/bridge/bridge-nf-call-iptables"];
 
-/** The value of ip_forward before we touched it. */
-export async function forwardingNow(): Promise<string> {
-  return (await readFile(forwarding, "utf8")).trim();
+/** The values of those settings now, by path. */
+export async function kernelNow(): Promise<Record<string, string>> {
+  // Without the module there is no such setting yet.
+  await command("modprobe", ["br_netfilter"]).catch(() => undefined);
+  const present = kernelSettings.filter((path) => existsSync(path));
+  const values = await Promise.all(present.map((path) => readFile(path, "utf8")));
+  return Object.fromEntries(present.map((path, index) => [path, (values[index] ?? "").trim()]));
 }
 
 /**
@@ -29,9 +38,9 @@ export async function networkUp(): Promise<void> {
   await command("ip", ["link", "set", bridge, "up"]);
   // Service addresses are translated only after a route was chosen: this one keeps such packets on the bridge until then.
   await command("ip", ["route", "add", services, "dev", bridge, "src", address]);
-  await writeFile(forwarding, "1");
-  // Pods that reach each other through a Service must have their answers translated back, also across the bridge.
-  await writeFile("/proc/sys/net/bridge/bridge-nf-call-iptables", "1").catch(() => undefined);
+  for (const path of kernelSettings.filter((found) => existsSync(found))) {
+    await writeFile(path, "1");
+  }
   await iptables("-N", chain);
   for (const stays of [bridge, "lo"]) {
     await iptables("-A", chain, "-o", stays, "-j", "RETURN");
@@ -49,7 +58,7 @@ export async function networkUp(): Promise<void> {
 }
 
 /** Undoes `networkUp` and what kube-proxy, the kubelet and CNI plugins added; safe to call at any time. */
-export async function networkDown(forwardingBefore: string | undefined): Promise<void> {
+export async function networkDown(kernelBefore: Record<string, string>): Promise<void> {
   const { bridge } = network;
   const accept = ["FORWARD", "-i", bridge, "-o", bridge, "-j", "ACCEPT"];
   await iptables("-D", ...accept).catch(() => undefined);
@@ -59,8 +68,8 @@ export async function networkDown(forwardingBefore: string | undefined): Promise
     }
   }
   await command("ip", ["link", "del", bridge]).catch(() => undefined);
-  if (forwardingBefore !== undefined) {
-    await writeFile(forwarding, forwardingBefore);
+  for (const [path, value] of Object.entries(kernelBefore)) {
+    await writeFile(path, value);
   }
 }
 

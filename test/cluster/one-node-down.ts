@@ -50,7 +50,7 @@ async function end(progress: Progress, env: NodeJS.ProcessEnv): Promise<void> {
   await progress.step("Taking away mounts, network and files", async () => {
     const text = await readFile(join(clusterFolder, "before.json"), "utf8").catch(() => undefined);
     const before = text === undefined ? undefined : (JSON.parse(text) as Before);
-    await networkDown(before?.forwarding);
+    await networkDown(before?.kernel ?? {});
     await unmountBelow(clusterFolder);
     await unmountBelow(join(cacheFolder(env), "buildah"));
     await removeCgroups("k8s.io");

@@ -17,7 +17,7 @@ import { installPackages, otherNode, unfit } from "./host.ts";
 import { image } from "./images.ts";
 import type { BuiltImage } from "./images.ts";
 import { writeKubeconfig } from "./kubeconfig.ts";
-import { forwardingNow, network, networkUp } from "./network.ts";
+import { kernelNow, network, networkUp } from "./network.ts";
 import { writeNodeFiles } from "./node-files.ts";
 import type { NodeFiles } from "./node-files.ts";
 import { until } from "./process.ts";
@@ -43,7 +43,7 @@ type Program = (typeof programs)[number];
 type Paths = Record<Program, string>;
 
 /** What was true of the machine before, to be true again afterwards. */
-export type Before = { forwarding: string; absent: string[] };
+export type Before = { kernel: Record<string, string>; absent: string[] };
 
 /** Folders that the kubelet and containerd make whatever they are told. */
 const strays = ["/etc/cni", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods"];
@@ -95,7 +95,7 @@ export async function nodeUp(progress: Progress, env: NodeJS.ProcessEnv): Promis
 
 async function start(paths: Paths, pause: BuiltImage, progress: Progress): Promise<void> {
   const before: Before = {
-    forwarding: await forwardingNow(),
+    kernel: await kernelNow(),
     absent: strays.filter((path) => !existsSync(path)),
   };
   await mkdir(join(clusterFolder, "volumes"), { recursive: true, mode: 0o711 });
