@@ -42,7 +42,8 @@ export async function keepReport(options: {
       }
     }
     await sleep(options.spacingMs ?? 1000, undefined, { signal }).catch(() => undefined);
-    if (text === written) {
+    // A change during the write or the pause was announced to nobody, so the facts are looked at again before waiting.
+    if (JSON.stringify(options.facts()) === written) {
       await options.changed(signal).catch(() => undefined);
     }
   }
