@@ -2,7 +2,7 @@ import type { Hundredths } from "./event.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** The largest amount of one command, in hundredths: ten trillion points. */
-export const MAXIMUM_AMOUNT = 10n ** 15n;
+const MAXIMUM_AMOUNT = 10n ** 15n;
 /** The largest balance either way, in hundredths; leaves PostgreSQL's bigint room for any sum. */
 export const MAXIMUM_BALANCE = 10n ** 17n;
 

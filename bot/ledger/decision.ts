@@ -104,5 +104,5 @@ export type Accepted = {
   readonly outcome: Outcome;
   readonly disclosures: readonly Disclosure[];
 };
-export type Refused = { readonly refusal: Refusal };
+type Refused = { readonly refusal: Refusal };
 export type Decision = Accepted | Refused;

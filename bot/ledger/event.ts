@@ -33,20 +33,20 @@ type Fact<Type extends string, Version extends number, Data> = {
   readonly data: Data;
 };
 
-export type LedgerOpened = Fact<
+type LedgerOpened = Fact<
   "LedgerOpened",
   1,
   { readonly ledger: string; readonly guild: string; readonly unit: "hundredths"; readonly hash: "sha256" }
 >;
-export type MemberRegistered = Fact<
+type MemberRegistered = Fact<
   "MemberRegistered",
   1,
   { readonly member: MemberId; readonly identity?: Commitment }
 >;
 /** Written before the first change to a member's balance in a pool that gives start points. */
-export type StartPointsGranted = Fact<"StartPointsGranted", 1, Change>;
+type StartPointsGranted = Fact<"StartPointsGranted", 1, Change>;
 export type PointsAwarded = Fact<"PointsAwarded", 1, PointsData>;
-export type PointsDeducted = Fact<"PointsDeducted", 1, PointsData>;
+type PointsDeducted = Fact<"PointsDeducted", 1, PointsData>;
 type PointsData = {
   readonly pool: PoolName;
   /** Positive, for each of the members. */
@@ -95,7 +95,7 @@ export type BidPlaced = Fact<
  * A bid made just after the end that is known: it counts only if a bid made before the end is still on its way and
  * extends it; a BidPlaced of the same `bid` follows then. It holds nothing.
  */
-export type BidWaiting = Fact<
+type BidWaiting = Fact<
   "BidWaiting",
   1,
   {
@@ -119,12 +119,8 @@ export type HoldLapsed = Fact<
   }
 >;
 /** An officer ended the bidding early; bids made before `endsAtMs` still count. */
-export type AuctionCalled = Fact<
-  "AuctionCalled",
-  1,
-  { readonly auction: AuctionId; readonly endsAtMs: number }
->;
-export type AuctionSettled = Fact<
+type AuctionCalled = Fact<"AuctionCalled", 1, { readonly auction: AuctionId; readonly endsAtMs: number }>;
+type AuctionSettled = Fact<
   "AuctionSettled",
   1,
   {
@@ -133,7 +129,7 @@ export type AuctionSettled = Fact<
     readonly winner?: { readonly member: MemberId; readonly amount: Hundredths; readonly bid: string };
   }
 >;
-export type AuctionCancelled = Fact<
+type AuctionCancelled = Fact<
   "AuctionCancelled",
   1,
   { readonly auction: AuctionId; readonly reason?: Commitment }
@@ -158,7 +154,7 @@ export type RulesChanged = Fact<
   { readonly source: "git" | "discord"; readonly settings: Readonly<Record<string, Json>> }
 >;
 export type Mode = "active" | "readOnly" | "maintenance";
-export type ModeChanged = Fact<"ModeChanged", 1, { readonly mode: Mode; readonly message?: string }>;
+type ModeChanged = Fact<"ModeChanged", 1, { readonly mode: Mode; readonly message?: string }>;
 
 export type LedgerEvent =
   | LedgerOpened
@@ -180,7 +176,7 @@ export type LedgerEvent =
 export type EventType = LedgerEvent["type"];
 
 /** What surrounds an event in its hashed text. */
-export type Envelope = {
+type Envelope = {
   /** 1 for the first event; without gaps. */
   readonly seq: number;
   readonly atMs: number;

@@ -43,5 +43,3 @@ export type Refusal =
   | { readonly code: "POOL_IN_USE"; readonly pool: PoolName }
   | { readonly code: "READ_ONLY" }
   | { readonly code: "MAINTENANCE"; readonly message?: string };
-
-export type RefusalCode = Refusal["code"];

@@ -48,7 +48,7 @@ export type Auction = {
 
 export type WaitingBid = Pick<Bid, "member" | "amount" | "bid" | "bidAtMs">;
 
-export type RecentAward = { readonly entry: number; readonly atMs: number; readonly key: string };
+type RecentAward = { readonly entry: number; readonly atMs: number; readonly key: string };
 
 /** Everything that deciding needs, at one version of the ledger. */
 export type State = {

@@ -4,7 +4,7 @@ import { arch, platform, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 /** The version everything is tested with; the same as the image that the operator runs. */
-export const POSTGRES_VERSION = "16.6";
+const POSTGRES_VERSION = "16.6";
 
 /**
  * The folder with PostgreSQL's `bin`, `lib` and `share`, readable by every user: npm's copy, or one of it where a

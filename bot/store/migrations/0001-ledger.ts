@@ -163,7 +163,7 @@ create table message (subject text primary key, channel_id text not null, messag
 
 create table identify_turn (
   singleton boolean primary key default true check (singleton),
-  last_at timestamptz not null default '-infinity'
+  last_at timestamptz not null default 'epoch'
 );
 insert into identify_turn default values;
 `;

@@ -80,8 +80,6 @@ export function replayed(log: readonly Entry[]): State {
 /** A state as plain data, to compare. */
 export function plain(state: State): unknown {
   const { balances, holds, auctions, reversals, ...rest } = state;
-  const entries = (map: { entries(): Iterable<readonly [unknown, unknown]> }): unknown[] =>
-    [...map.entries()].sort(([one], [other]) => String(one).localeCompare(String(other)));
   return {
     ...rest,
     balances: entries(balances),
@@ -89,6 +87,10 @@ export function plain(state: State): unknown {
     auctions: entries(auctions),
     reversals: entries(reversals),
   };
+}
+
+function entries(map: { entries(): Iterable<readonly [unknown, unknown]> }): unknown[] {
+  return [...map.entries()].sort(([one], [other]) => String(one).localeCompare(String(other)));
 }
 
 export const item = saltedText("Sword", "00");

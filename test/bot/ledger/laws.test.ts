@@ -165,6 +165,30 @@ function nonZero(sums: Record<string, bigint>, state: State): Record<string, big
   return Object.fromEntries(Object.keys(balancesOf(state)).map((who) => [who, sums[who] ?? 0n]));
 }
 
+/** The bids of one auction as they arrive, each late by its own delay. */
+function settled(offers: readonly { command: Command; atMs: number; delayMs: number }[]): unknown {
+  const ledger = ledgerWith(members, {
+    ...rules,
+    "auctions.durationSeconds": 60,
+    "auctions.antiSnipe.windowSeconds": 5,
+    "auctions.antiSnipe.extensionSeconds": 4,
+    "auctions.antiSnipe.maxExtensions": 3,
+  });
+  ledger.accepted(award(1_000_000n, "m1", "m2", "m3", "m4"));
+  ledger.accepted({ type: "startAuction", item });
+  const arriving = offers.toSorted((one, other) => one.atMs + one.delayMs - other.atMs - other.delayMs);
+  const close = { type: "closeAuction", auction: "a1", by: "due" } as const;
+  for (const { command, atMs, delayMs } of arriving) {
+    // The Lease holder settles as soon as it may.
+    ledger.run(close, { atMs: start + atMs + delayMs - 1 });
+    ledger.run(command, { atMs: start + atMs + delayMs });
+  }
+  ledger.run(close, { atMs: start + 600_000 });
+  const end = ledger.log.findLast(({ event }) => event.type === "AuctionSettled")?.event;
+  const balances = ["m1", "m2", "m3", "m4"].map((who) => balanceOf(ledger.state, who as MemberId, "dkp"));
+  return { end, balances };
+}
+
 describe("auctions", () => {
   const bids = fc.array(
     fc.record({
@@ -175,30 +199,6 @@ describe("auctions", () => {
     }),
     { minLength: 15, maxLength: 40 },
   );
-
-  /** The bids of one auction as they arrive, each late by its own delay. */
-  function settled(offers: readonly { command: Command; atMs: number; delayMs: number }[]): unknown {
-    const ledger = ledgerWith(members, {
-      ...rules,
-      "auctions.durationSeconds": 60,
-      "auctions.antiSnipe.windowSeconds": 5,
-      "auctions.antiSnipe.extensionSeconds": 4,
-      "auctions.antiSnipe.maxExtensions": 3,
-    });
-    ledger.accepted(award(1_000_000n, "m1", "m2", "m3", "m4"));
-    ledger.accepted({ type: "startAuction", item });
-    const arriving = offers.toSorted((one, other) => one.atMs + one.delayMs - other.atMs - other.delayMs);
-    const close = { type: "closeAuction", auction: "a1", by: "due" } as const;
-    for (const { command, atMs, delayMs } of arriving) {
-      // The Lease holder settles as soon as it may.
-      ledger.run(close, { atMs: start + atMs + delayMs - 1 });
-      ledger.run(command, { atMs: start + atMs + delayMs });
-    }
-    ledger.run(close, { atMs: start + 600_000 });
-    const end = ledger.log.findLast(({ event }) => event.type === "AuctionSettled")?.event;
-    const balances = ["m1", "m2", "m3", "m4"].map((who) => balanceOf(ledger.state, who as MemberId, "dkp"));
-    return { end, balances };
-  }
 
   test("are settled the same however bids are delayed within three seconds", () => {
     fc.assert(

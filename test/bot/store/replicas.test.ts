@@ -176,7 +176,7 @@ describe("replicas on one database", () => {
       await first?.execute({ atMs, actor: officer, command: { type: "startAuction", item } });
     }
     const results = await Promise.all(
-      Array.from({ length: 500 }, (_, index) =>
+      Array.from({ length: 500 }, async (_, index) =>
         replicas[index % 3]?.execute({
           atMs,
           actor: account(index % bidders),
