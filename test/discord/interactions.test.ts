@@ -32,11 +32,11 @@ describe("the first answer", () => {
     expect((await early.callback({ type: 4, data: { content: "in time" } })).status).toBe(204);
     const late = await ping();
     clock.advance(3_001);
-    expect(await late.given.failed()).toBe("The application did not respond");
     expect(await late.callback({ type: 4, data: { content: "late" } })).toMatchObject({
       status: 404,
       body: { code: 10062 },
     });
+    expect(await late.given.failed()).toBe("The application did not respond");
     await expect(late.given.reply()).rejects.toThrow("The application did not respond");
     expect((await late.given.record()).refusedCallbacks).toEqual([10062]);
   });

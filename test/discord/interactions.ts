@@ -48,6 +48,12 @@ function changed(entry: InteractionEntry): void {
   for (const watcher of entry.watchers) watcher();
 }
 
+function fail(entry: InteractionEntry): void {
+  entry.record.state = "failed";
+  entry.record.failure = didNotRespond;
+  changed(entry);
+}
+
 /** Interactions from the moment they are sent until their token dies. */
 export function interactions(world: World): Interactions {
   const { clock } = world;
@@ -61,12 +67,6 @@ export function interactions(world: World): Interactions {
       byId.delete(id);
       tokens.delete(entry.token);
     }
-  };
-
-  const fail = (entry: InteractionEntry) => {
-    entry.record.state = "failed";
-    entry.record.failure = didNotRespond;
-    changed(entry);
   };
 
   const answered = (entry: InteractionEntry) => {
