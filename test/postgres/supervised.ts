@@ -53,7 +53,8 @@ export function supervised(
   shell.stdout.on("data", collect);
   shell.stderr.on("data", collect);
   shell.stdin.on("error", () => undefined);
-  const exited = once(shell, "exit").then(([code]) => code as number | null);
+  // Not "exit": every backend holds the output too, and after a kill of the postmaster they end a moment later.
+  const exited = once(shell, "close").then(([code]) => code as number | null);
   return {
     output: () => output,
     exited,
