@@ -1,4 +1,5 @@
 import { parseAmount } from "../../ledger/amount.ts";
+import type { Outcome } from "../../ledger/decision.ts";
 import { auctionEdit } from "../auction-message.ts";
 import { always, noSuchAuction, type SlashCommand } from "../command.ts";
 import { auctionIdOption, textOption } from "../interaction.ts";
@@ -48,9 +49,7 @@ export const auctionBid: SlashCommand = {
           }
           const amount = (hundredths: bigint) => pointsText(view.state.rules, outcome.pool, hundredths);
           const on = what(outcome.auction, view);
-          const standing = outcome.leads
-            ? `Your bid of **${amount(outcome.amount)}** on ${on} leads; that much is held until you are outbid.`
-            : `Your bid of ${amount(outcome.amount)} on ${on} counts, but a higher one arrived before it: bid at least ${amount(outcome.nextMinimum)} to lead.`;
+          const standing = standingText(outcome, amount, on);
           const outbid =
             outcome.outbid === undefined
               ? ""
@@ -67,3 +66,16 @@ export const auctionBid: SlashCommand = {
     };
   },
 };
+
+function standingText(
+  outcome: Extract<Outcome, { kind: "bidPlaced" }>,
+  amount: (hundredths: bigint) => string,
+  on: string,
+): string {
+  if (outcome.leads) {
+    return `Your bid of **${amount(outcome.amount)}** on ${on} leads; that much is held until you are outbid.`;
+  }
+  return outcome.waiting === true
+    ? `Your bid of ${amount(outcome.amount)} on ${on} came after the end: it counts only if an earlier bid that is still on its way extends the auction. Nothing is held.`
+    : `Your bid of ${amount(outcome.amount)} on ${on} counts, but a higher one arrived before it: bid at least ${amount(outcome.nextMinimum)} to lead.`;
+}

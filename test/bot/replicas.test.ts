@@ -1,0 +1,158 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Interaction, InteractionRecord, Member } from "../discord/driver.ts";
+import { house, until, type House, type ReplicaProcess } from "./house.ts";
+
+let home: House;
+let replicas: ReplicaProcess[];
+
+beforeAll(async () => {
+  home = await house({ players: 20, discord: { rateLimits: false } });
+  replicas = await Promise.all([1, 2, 3].map((number) => home.process({ POD_NAME: `bot-${number}` })));
+  await home.registered();
+  await everybodyConnected();
+  await openHouse();
+});
+
+afterAll(async () => {
+  expect(await home.discord.violations()).toEqual([]);
+  await home.close();
+});
+
+async function everybodyConnected(): Promise<void> {
+  await until(async () => (await home.discord.sessions()).filter(({ connected }) => connected).length === 3);
+}
+
+type Sent = { interaction: Interaction; kind: "award" | "bid" | "balance"; sentAtMs: number };
+
+const auctions = ["a1", "a2", "a3", "a4"];
+
+/** Points for everybody and auctions to spend them on. */
+async function openHouse(): Promise<void> {
+  const all = home.players.map(({ id }) => `<@${id}>`).join(" ");
+  const award = await home.discord.as(home.manager).command("dkp award", { amount: "1000000", members: all });
+  await award.reply();
+  for (const item of auctions) {
+    const start = await home.discord.as(home.manager).command("auction start", { item });
+    await start.reply();
+  }
+}
+
+/** Sends commands of all kinds at a steady rate, whatever becomes of them. */
+async function load(perSecond: number, seconds: number, from: number): Promise<Sent[]> {
+  const sent: Sent[] = [];
+  const startedAtMs = performance.now();
+  for (let count = 0; count < perSecond * seconds; count += 1) {
+    await pause(Math.max(0, startedAtMs + (count * 1000) / perSecond - performance.now()));
+    sent.push(await one(from + count));
+  }
+  return sent;
+}
+
+async function one(count: number): Promise<Sent> {
+  const member = home.players[count % home.players.length] as Member;
+  const sentAtMs = performance.now();
+  if (count % 25 === 0) {
+    const options = { amount: String(count + 1), member };
+    return {
+      interaction: await home.discord.as(home.manager).command("dkp award", options),
+      kind: "award",
+      sentAtMs,
+    };
+  }
+  if (count % 3 === 0) {
+    return { interaction: await home.discord.as(member).command("dkp balance"), kind: "balance", sentAtMs };
+  }
+  const options = { auction: auctions[count % auctions.length] ?? "a1", amount: String(10 + count) };
+  return {
+    interaction: await home.discord.as(member).command("auction bid", options),
+    kind: "bid",
+    sentAtMs,
+  };
+}
+
+async function settled(sent: Sent[]): Promise<(Sent & { record: InteractionRecord })[]> {
+  const over = ({ state }: InteractionRecord) => state === "answered" || state === "failed";
+  return Promise.all(
+    sent.map(async (command) => ({
+      ...command,
+      record: await command.interaction.until(over, { timeoutMs: 60_000 }),
+    })),
+  );
+}
+
+/** What the ledger holds by interaction. */
+async function written(): Promise<Map<string, string[]>> {
+  const rows = await home.rows<{ interaction_id: string; types: string[] }>(
+    `select interaction_id, array_agg(type order by seq) as types from event
+     where interaction_id is not null group by interaction_id`,
+  );
+  return new Map(rows.map((row) => [row.interaction_id, row.types]));
+}
+
+/** Every answer is what the ledger says, and nothing happened twice. */
+async function expectAgreement(commands: (Sent & { record: InteractionRecord })[]): Promise<void> {
+  const ledger = await written();
+  const wrong = commands.flatMap(({ interaction, kind, record }) => {
+    const types = ledger.get(interaction.id) ?? [];
+    const text = record.original?.content ?? "";
+    const expected =
+      record.state === "failed"
+        ? types
+        : kind === "award"
+          ? ["PointsAwarded"]
+          : kind === "bid" && !/too low|available:|closed|ended/.test(text)
+            ? ["BidPlaced"]
+            : [];
+    return JSON.stringify(types) === JSON.stringify(expected) ? [] : [{ kind, text, types }];
+  });
+  expect(wrong).toEqual([]);
+  const failed = commands.filter(({ record }) => record.state === "failed");
+  for (const { interaction } of failed) {
+    expect(ledger.get(interaction.id) ?? []).toEqual([]);
+  }
+  const twice = await home.rows(
+    "select interaction_id from event where type in ('PointsAwarded', 'BidPlaced') group by 1 having count(*) > 1",
+  );
+  expect(twice).toEqual([]);
+}
+
+describe("three replicas", () => {
+  test("answer every command once through a restart of the database", async () => {
+    const loading = load(40, 6, 0);
+    await pause(2000);
+    await home.postgres.restart();
+    const commands = await settled(await loading);
+    await expectAgreement(commands);
+    expect(commands.filter(({ record }) => record.state === "failed")).toEqual([]);
+  });
+
+  test("answer every command once while one of them is killed", async () => {
+    const loading = load(200, 10, 1000);
+    await pause(4000);
+    await replicas[0]?.kill("SIGKILL");
+    const commands = await settled(await loading);
+    await expectAgreement(commands);
+    const failed = commands.filter(({ record }) => record.state === "failed");
+    expect(failed.length).toBeLessThanOrEqual(2);
+    expect(commands.flatMap(({ record }) => record.followups)).toEqual([]);
+  });
+
+  test("carry out what a killed replica had claimed but not answered", async () => {
+    const [, second, third] = replicas;
+    await third?.kill("SIGSTOP");
+    // Its answer never arrives, so the command stays unanswered until the replica dies.
+    await home.discord.chaos.fault({ kind: "drop", method: "POST", path: "/callback$" });
+    const award = await home.discord
+      .as(home.manager)
+      .command("dkp award", { amount: "77", member: home.players[0] as Member });
+    await until(async () => (await written()).has(award.id));
+    await second?.kill("SIGKILL");
+    await home.discord.chaos.calm();
+    await third?.kill("SIGCONT");
+    const record = await award.until(({ state }) => state === "answered" || state === "failed");
+    expect(record.state).toBe("answered");
+    expect(record.original?.content).toContain("+77 dkp");
+    expect((await written()).get(award.id)).toEqual(["PointsAwarded"]);
+  });
+});
