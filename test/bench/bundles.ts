@@ -1,20 +1,32 @@
 import { execFile } from "node:child_process";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Where the bare discord.js client is bundled to. */
-export const bareClient = `${root}/dist/bench-bare-client.mjs`;
+/** Files of the programs that are measured, out of reach of whoever bundles meanwhile. */
+export type Bundles = {
+  operator: string;
+  bot: string;
+  discord: string;
+  bareClient: string;
+  remove(): Promise<void>;
+};
 
-/** Bundles the programs as the images have them, and the bare client with the same settings. */
-export async function bundlePrograms(): Promise<void> {
+/** Bundles the programs as the images have them, and the bare client in the same way. */
+export async function bundlePrograms(): Promise<Bundles> {
+  const folder = await mkdtemp(join(tmpdir(), "dkp-bench-bundles-"));
   await promisify(execFile)(process.execPath, ["config/build.ts", "operator", "bot", "discord"], {
     cwd: root,
   });
+  await cp(join(root, "dist"), folder, { recursive: true });
+  const bareClient = join(folder, "bare-client.mjs");
   await build({
-    entryPoints: [`${root}/test/bench/peers/bare-client.ts`],
+    entryPoints: [join(root, "test/bench/peers/bare-client.ts")],
     outfile: bareClient,
     bundle: true,
     platform: "node",
@@ -29,4 +41,12 @@ export async function bundlePrograms(): Promise<void> {
     legalComments: "none",
     logLevel: "warning",
   });
+  const file = (name: string) => join(folder, `${name}.mjs`);
+  return {
+    operator: file("operator"),
+    bot: file("bot"),
+    discord: file("discord"),
+    bareClient,
+    remove: () => rm(folder, { recursive: true }),
+  };
 }

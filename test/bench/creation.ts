@@ -12,10 +12,11 @@ export type Creation = { seconds: number; usage: Usage };
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-type Stage = { server: ApiServer; guilds: number; order: Order };
+/** `bundle` is the operator's file. */
+type Stage = { bundle: string; server: ApiServer; guilds: number; order: Order };
 
 /** Starts those who play the absent controllers; resolves when they see what happens. */
-export async function startControllers({ server, guilds }: Stage): Promise<Program> {
+export async function startControllers(server: ApiServer, guilds: number): Promise<Program> {
   const played = program(file("controllers.ts"), { env: { ...server.adminEnv, GUILDS: String(guilds) } });
   await played.message(({ watching }) => watching === true);
   return played;
@@ -28,7 +29,7 @@ export async function createdByOperator(
   nodeFlags: string[] = [],
 ): Promise<Creation & { operator: OperatorProcess }> {
   const { result, ...creation } = await timed(stage, controllers, async () =>
-    startOperator(stage.server, nodeFlags),
+    startOperator(stage.bundle, stage.server, nodeFlags),
   );
   return { ...creation, operator: result };
 }
@@ -65,18 +66,19 @@ async function timed<P extends Program>(
   return { seconds: (atMs - beganMs) / 1_000, usage: result.usage(), result };
 }
 
-/** Requests that the API server answered, by verb and resource, without those of the absent controllers and the bench. */
+/** Requests that the API server answered in between, by verb and resource; also those of the absent controllers and the bench. */
 export function requestsByKind(before: string, after: string): Map<string, number> {
-  const count = (page: string) => {
-    const counts = new Map<string, number>();
-    for (const { labels, value } of samples(page, "apiserver_request_total")) {
-      const { verb = "", resource = "", subresource = "" } = labels;
-      const key = `${verb} ${resource}${subresource === "" ? "" : `/${subresource}`}`;
-      counts.set(key, (counts.get(key) ?? 0) + value);
-    }
-    return counts;
-  };
-  const earlier = count(before);
-  const grown = [...count(after)].map(([key, value]) => [key, value - (earlier.get(key) ?? 0)] as const);
+  const earlier = answered(before);
+  const grown = [...answered(after)].map(([key, value]) => [key, value - (earlier.get(key) ?? 0)] as const);
   return new Map(grown.filter(([, value]) => value > 0));
+}
+
+function answered(page: string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { labels, value } of samples(page, "apiserver_request_total")) {
+    const { verb = "", resource = "", subresource = "" } = labels;
+    const key = `${verb} ${resource}${subresource === "" ? "" : `/${subresource}`}`;
+    counts.set(key, (counts.get(key) ?? 0) + value);
+  }
+  return counts;
 }

@@ -36,8 +36,9 @@ export async function latencies(admin: KubeClient, guilds: number, times: number
   return result;
 }
 
+const replicas = ({ spec }: KubeObject) => (spec as { replicas: number }).replicas;
+
 async function revert(admin: KubeClient, deployment: Wait, name: string): Promise<number> {
-  const replicas = ({ spec }: KubeObject) => (spec as { replicas: number }).replicas;
   let disturbed = false;
   const reverted = deployment(name, (object) => {
     disturbed ||= replicas(object) === 7;

@@ -1,6 +1,10 @@
 import { parseArgs } from "node:util";
 import { progressTo } from "../cluster/progress.ts";
+import { benchBot } from "./bot.ts";
+import { bundlePrograms } from "./bundles.ts";
 import { type Figure, table } from "./figures.ts";
+import { operatorFigures } from "./operator-figures.ts";
+import { benchOperator } from "./operator.ts";
 
 const usage = `npm run bench -- [operator|bot] [options]: measures against the targets and shows both; all parts when none is named.
   --guilds N   guilds of the operator's part, 1000 by default
@@ -29,18 +33,18 @@ async function main(): Promise<void> {
   const unknown = parts.filter((part) => part !== "operator" && part !== "bot");
   if (unknown.length > 0 || ![guilds, rounds].every((count) => Number.isInteger(count) && count > 0))
     throw new Error(`This cannot be measured: ${process.argv.slice(2).join(" ")}\n\n${usage}`);
-  const terminal = process.stderr.isTTY === true;
+  const terminal = process.stderr.isTTY;
   const progress = progressTo({ write: (text) => void process.stderr.write(text), terminal });
-  const { bundlePrograms } = await import("./bundles.ts");
-  await progress.step("bundling the programs", bundlePrograms);
+  const bundles = await progress.step("bundling the programs", bundlePrograms);
   const figures: Figure[] = [];
-  if (parts.includes("operator")) {
-    const { benchOperator } = await import("./operator.ts");
-    figures.push(...(await benchOperator({ guilds, rounds, progress })));
-  }
-  if (parts.includes("bot")) {
-    const { benchBot } = await import("./bot.ts");
-    figures.push(...(await benchBot({ rounds, progress })));
+  try {
+    if (parts.includes("operator")) {
+      const rounded = await benchOperator({ bundle: bundles.operator, guilds, rounds, progress });
+      figures.push(...operatorFigures(guilds, rounded));
+    }
+    if (parts.includes("bot")) figures.push(...(await benchBot({ bundles, rounds, progress })));
+  } finally {
+    await bundles.remove();
   }
   process.stdout.write(values.json ? `${JSON.stringify(figures, null, 2)}\n` : `\n${table(figures)}`);
 }

@@ -1,11 +1,9 @@
-import { fileURLToPath } from "node:url";
 import type { ApiServer } from "./api-server.ts";
 import { type Program, program } from "./program.ts";
 import { sum } from "./prometheus.ts";
 import { settings } from "./settings.ts";
 
-const bundle = fileURLToPath(new URL("../../dist/operator.mjs", import.meta.url));
-const writing = ["POST", "PUT", "PATCH", "DELETE"];
+const writing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 /** The bundled operator as it runs in its image: the same flags, the service account's own rights. */
 export type OperatorProcess = Program & {
@@ -18,7 +16,11 @@ export type OperatorProcess = Program & {
 };
 
 /** Starts it; resolves when its caches are complete and it leads. */
-export async function startOperator(server: ApiServer, nodeFlags: string[] = []): Promise<OperatorProcess> {
+export async function startOperator(
+  bundle: string,
+  server: ApiServer,
+  nodeFlags: string[] = [],
+): Promise<OperatorProcess> {
   const started = program(bundle, {
     nodeFlags: ["--max-semi-space-size=4", ...nodeFlags],
     env: {
@@ -43,8 +45,8 @@ export async function startOperator(server: ApiServer, nodeFlags: string[] = [])
   return {
     ...started,
     metrics,
-    writes: () => requests((method) => writing.includes(method)),
-    reads: () => requests((method) => !writing.includes(method)),
+    writes: () => requests((method) => writing.has(method)),
+    reads: () => requests((method) => !writing.has(method)),
     idle: (count) =>
       until(async () => {
         const page = await metrics();

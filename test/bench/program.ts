@@ -16,6 +16,8 @@ export type Program = {
     wanted: (line: Record<string, unknown>) => boolean,
     timeoutMs?: number,
   ): Promise<Record<string, unknown>>;
+  /** Resolves when it has ended by itself; throws when it failed. */
+  ended(): Promise<void>;
   /** SIGTERM, then SIGKILL after ten seconds. */
   stop(): Promise<void>;
 };
@@ -54,6 +56,10 @@ export function program(file: string, options: ProgramOptions = {}): Program {
     message: async <T>(wanted: (message: Said) => boolean, timeoutMs = 600_000) =>
       (await wait(messages, wanted, timeoutMs)) as T,
     line: (wanted, timeoutMs = 60_000) => wait(lines, wanted, timeoutMs),
+    ended: async () => {
+      if (child.exitCode === null) await once(child, "exit");
+      if (child.exitCode !== 0) throw new Error(`${file} failed:\n${output.slice(-8).join("\n")}`);
+    },
     stop: () => stop(child),
   };
 }

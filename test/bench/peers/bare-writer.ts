@@ -82,10 +82,13 @@ function facts(cluster: KubeObject | undefined): Progress {
   };
 }
 
+/** What the operator applies after the rest. */
+const last = new Set(["RoleBinding", "Job", "Deployment"]);
+const late = ({ resource }: Child) => last.has(resource.kind);
+
 async function write(guild: DkpGuild): Promise<void> {
   const build = (cluster?: KubeObject) =>
     desired(guild, settings, observation, { ...facts(cluster), password: "placeholder" });
-  const late = (child: Child) => ["RoleBinding", "Job", "Deployment"].includes(child.resource.kind);
   let cluster: KubeObject | undefined;
   for (const { resource, object } of build().filter((child) => !late(child))) {
     const live = await apply(resource, object);
