@@ -26,9 +26,8 @@ export async function withIdentifyTurn<Result>(
       }
       await pause(200, undefined, { signal });
     }
-    // Before the first turn last_at is -infinity, which PostgreSQL below 17 cannot subtract.
     const { rows } = await client.query<{ wait: number }>(
-      `select least($1, greatest(0, $1 - extract(epoch from now() - greatest(last_at, 'epoch')) * 1000))::float8 as wait
+      `select least($1, greatest(0, $1 - extract(epoch from now() - last_at) * 1000))::float8 as wait
        from identify_turn`,
       [spacingMs],
     );
