@@ -6,7 +6,7 @@ import { cacheFolder, lock } from "./cache.ts";
 import { command } from "./command.ts";
 import { stopDaemon } from "./daemon.ts";
 import { mountsBelow } from "./host.ts";
-import { networkDown } from "./network.ts";
+import { network, networkDown } from "./network.ts";
 import { clusterFolder, ctr, kubectl, status } from "./one-node.ts";
 import type { Before } from "./one-node.ts";
 import type { Progress } from "./progress.ts";
@@ -62,6 +62,42 @@ async function end(progress: Progress, env: NodeJS.ProcessEnv): Promise<void> {
       await rm(folder, { recursive: true, force: true });
     }
   });
+  const left = await traces();
+  if (left.length > 0) {
+    throw new Error(`The cluster is down, but something of it is left:\n  ${left.join("\n  ")}`);
+  }
+}
+
+/** What there is of a one-node cluster on this machine, running or left over, a line each. */
+export async function traces(): Promise<string[]> {
+  const rules = await Promise.all(
+    ["iptables-save", "ip6tables-save"].map((program) => command(program, []).catch(() => ({ stdout: "" }))),
+  );
+  const chains = rules.flatMap(({ stdout }) => [...stdout.matchAll(/^:((?:KUBE|CNI|DKP)-\S+)/gm)]);
+  const link = await command("ip", ["-o", "link", "show", network.bridge]).catch(() => ({ stdout: "" }));
+  return [
+    ...chains.map(([, name]) => `chain ${name}`),
+    ...(link.stdout === "" ? [] : [`network interface ${network.bridge}`]),
+    ...(await mountsBelow(clusterFolder)).map((path) => `mount ${path}`),
+    ...(await processesOf(clusterFolder)).map(({ pid, words }) => `process ${pid} (${words[0]})`),
+    ...(existsSync(clusterFolder) ? [`folder ${clusterFolder}`] : []),
+  ];
+}
+
+/** The cluster's servers; a kubectl that somebody left open is no business of ours. */
+const servers = /\/(etcd|kube-[a-z-]+|kubelet|coredns|local-path-provisioner|containerd(-shim\S*)?)$/;
+
+/** Servers that were started with a path below `folder` among their arguments. */
+async function processesOf(folder: string): Promise<{ pid: number; words: string[] }[]> {
+  const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    ids.map(async (id) => {
+      const text = await readFile(`/proc/${id}/cmdline`, "utf8").catch(() => "");
+      return { pid: Number(id), words: text.split("\0") };
+    }),
+  );
+  const path = new RegExp(`(^|[=/])${folder}/`);
+  return found.filter(({ words }) => servers.test(words[0] ?? "") && words.some((word) => path.test(word)));
 }
 
 async function unmountBelow(folder: string): Promise<void> {
@@ -80,14 +116,11 @@ async function endTasks(): Promise<void> {
 
 /** Kills containerd's helpers, told apart from others' by the address of our containerd, and what still runs under them. */
 async function endShims(): Promise<void> {
-  const ours = join(clusterFolder, "run/containerd.sock");
-  for (const entry of await readdir("/proc")) {
-    const words = /^\d+$/.test(entry) ? await readFile(`/proc/${entry}/cmdline`, "utf8").catch(() => "") : "";
-    if (words.includes("containerd-shim") && words.split("\0").includes(ours)) {
-      const children = await readFile(`/proc/${entry}/task/${entry}/children`, "utf8").catch(() => "");
-      for (const pid of [entry, ...children.split(" ").filter((id) => id !== "")]) {
-        kill(Number(pid));
-      }
+  const ours = await processesOf(clusterFolder);
+  for (const { pid } of ours.filter(({ words }) => words[0]?.includes("containerd-shim"))) {
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+    for (const id of [pid, ...children.split(" ").filter((text) => text !== "")]) {
+      kill(Number(id));
     }
   }
   await delay(200);
