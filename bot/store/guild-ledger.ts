@@ -176,7 +176,13 @@ function ledgerOn(core: Core, listeners: Set<(appended: Appended) => void>, maxB
     }
     pumping = undefined;
   };
-  const catchUpOnce = (): Promise<void> => exclusive(() => core.follow());
+  // Every append notifies its own replica too, which has nothing to read then.
+  const catchUpOnce = (version = 0): Promise<void> =>
+    exclusive(async () => {
+      if (version === 0 || version > core.memory().state.version) {
+        await core.follow();
+      }
+    });
   return {
     execute: (request) =>
       new Promise((resolve, reject) => {

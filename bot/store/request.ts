@@ -74,8 +74,8 @@ export type GuildLedger = {
   state(): State;
   /** A view of that state for rendering. */
   view(): View;
-  /** Reads what other replicas have appended. */
-  catchUp(): Promise<void>;
+  /** Reads what other replicas have appended; given a version, only if this replica does not know it yet. */
+  catchUp(version?: number): Promise<void>;
   /** Called for each event in order, own and others'; returns the way to stop. */
   onAppended(listener: (appended: Appended) => void): () => void;
   /** Finishes what is queued, then stops. */
