@@ -38,7 +38,7 @@ async function main(): Promise<number> {
     return 2;
   }
   const progress = progressTo({ write, terminal: process.stdout.isTTY });
-  const cluster = await openCluster(progress, { ...(on === undefined ? {} : { on }) });
+  const cluster = await openCluster(progress, on === undefined ? {} : { on });
   if (verb === "down") {
     await cluster.down();
     write("The sandbox is gone.\n");

@@ -69,15 +69,17 @@ function nameOf(value: object): string {
   return "name" in value && typeof value.name === "string" ? value.name : "…";
 }
 
-/** The text of a message as a person reads it: content, then embeds. */
+/** The text of a message as a person reads it: content, then embeds, people by name. */
 export function readable(message: Message): string {
   const embeds = message.embeds.flatMap(({ title, description, fields }) => [
     ...(title === undefined ? [] : [title]),
     ...(description === undefined ? [] : [description]),
     ...(fields ?? []).map(({ name, value }) => `${name}: ${value}`),
   ]);
+  const names = new Map([officer, thrall, jaina].map(({ id, name }) => [`<@${id}>`, `@${name}`]));
   const only = message.ephemeral ? "  (only they see this)" : "";
-  return `${[message.content, ...embeds].filter((text) => text !== "").join("\n")}${only}`;
+  const text = [message.content, ...embeds].filter((part) => part !== "").join("\n");
+  return `${text.replaceAll(/<@\d+>/g, (mention) => names.get(mention) ?? mention)}${only}`;
 }
 
 /** Scene 1: what one resource has become. */
@@ -104,13 +106,19 @@ export async function earnPoints(stage: Stage): Promise<void> {
 /** Scene 3: an auction runs, is bid on and won. */
 export async function winAnAuction(stage: Stage): Promise<void> {
   stage.write("\nAn auction: two raiders bid, the Lease holder closes it when its time is over:\n\n");
-  await say(stage, officer, "auction start", { item: "Helm of Endless Rage", duration: "10s" });
-  await say(stage, jaina, "auction bid", { amount: "30" });
-  await say(stage, thrall, "auction bid", { amount: "45" });
-  await say(stage, jaina, "auction bid", { amount: "500" });
+  const rules = { "auctions.durationSeconds": "15", "auctions.antiSnipe.maxExtensions": "0" };
+  for (const [setting, value] of Object.entries(rules)) {
+    await say(stage, officer, "dkp-admin config set", { setting, value });
+  }
+  await say(stage, officer, "auction start", { item: "Helm of Endless Rage" });
+  const [open] = await stage.discord.as(jaina).autocomplete("auction bid", "auction", { auction: "" });
+  const auction = String(open?.value);
+  await say(stage, jaina, "auction bid", { auction, amount: "30" });
+  await say(stage, thrall, "auction bid", { auction, amount: "45" });
+  await say(stage, jaina, "auction bid", { auction, amount: "500" });
   const result = await eventually("the auction is settled", async () => {
     const messages = await stage.discord.messages(lootChannel);
-    return messages.findLast((message) => /won|sold|winner/i.test(readable(message)));
+    return messages.findLast((message) => /\bw[io]ns?\b/i.test(readable(message)));
   });
   stage.write(`#${lootChannel.name}\n${indented(readable(result))}\n`);
   await say(stage, thrall, "dkp balance");

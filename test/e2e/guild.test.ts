@@ -1,0 +1,239 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { progressTo } from "../cluster/progress.ts";
+import type { LoadReport } from "../discord/load.ts";
+import { jaina, officer, sample, thrall } from "../sandbox/cast.ts";
+import { openCluster } from "../sandbox/cluster.ts";
+import type { Cluster } from "../sandbox/cluster.ts";
+import { applySample, install } from "../sandbox/install.ts";
+import type { Installation } from "../sandbox/install.ts";
+import { eventually } from "../sandbox/kubectl.ts";
+import { readable, watchUntilReady } from "../sandbox/tour.ts";
+
+const write = (text: string): void => void process.stdout.write(text);
+const inGuild = ["-n", sample.namespace];
+const bots = ["-l", "app.kubernetes.io/component=bot"];
+
+let cluster: Cluster;
+let installed: Installation;
+
+beforeAll(async () => {
+  const progress = progressTo({ write, terminal: false, everyMs: 20_000 });
+  cluster = await openCluster(progress);
+  await cluster.down();
+  installed = await install(cluster, progress);
+});
+
+afterAll(async () => {
+  await installed?.disconnect();
+  await cluster?.down();
+});
+
+const kubectl = (args: string[]): Promise<string> => installed.kubectl.run(args);
+const stage = () => ({ kubectl: installed.kubectl, discord: installed.discord, write });
+
+/** What PostgreSQL itself says, asked as its superuser in the primary's pod. */
+async function sql(query: string): Promise<string> {
+  const psql = ["psql", "-U", "postgres", "-d", "dkp", "-Atc", query];
+  const said = await kubectl([...inGuild, "exec", `${sample.name}-db-1`, "-c", "postgres", "--", ...psql]);
+  return said.trim();
+}
+
+async function balance(member: typeof thrall): Promise<number> {
+  const interaction = await installed.discord.as(officer).command("dkp balance", { member });
+  const text = readable(await interaction.reply());
+  return Number(/(\d+) dkp/.exec(text)?.[1] ?? Number.NaN);
+}
+
+/** How often the leading operator has looked at a guild and written anything but its own Lease, by its own metrics. */
+async function operatorMetrics(): Promise<{ reconciles: number; writes: number }> {
+  const holder = ["get", "lease", "dkp-operator", "-o", "jsonpath={.spec.holderIdentity}"];
+  const leader = (await kubectl(["-n", "dkp-system", ...holder])).split("_")[0] ?? "";
+  const path = `/api/v1/namespaces/dkp-system/pods/${leader}:8080/proxy/metrics`;
+  const lines = (await kubectl(["get", "--raw", path])).split("\n");
+  const sum = (pattern: RegExp): number =>
+    lines
+      .filter((line) => pattern.test(line))
+      .reduce((total, line) => total + Number(line.split(" ").at(-1)), 0);
+  return {
+    reconciles: sum(/^controller_runtime_reconcile_total\{/),
+    writes: sum(/^rest_client_requests_total\{.*method="(PATCH|POST|DELETE)"/),
+  };
+}
+
+/** Awards of growing amounts to jaina at a steady rate while `trouble` happens. */
+async function awardsDuring(trouble: () => Promise<unknown>): Promise<LoadReport> {
+  const report = installed.discord.load({
+    perSecond: 10,
+    durationMs: 15_000,
+    settleMs: 120_000,
+    plan: {
+      members: [officer],
+      // Amounts differ, because the bot asks before it repeats the same award within two minutes.
+      commands: [{ name: "dkp award", options: { member: jaina, amount: { from: 1, step: 1 } } }],
+    },
+  });
+  await trouble();
+  return report;
+}
+
+/** Every command was answered once or visibly failed, and the ledger holds exactly what the answers say. */
+async function expectTruth(report: LoadReport, awardsBefore: number): Promise<void> {
+  expect(report.sent).toBe(150);
+  expect(report.answeredOnce + report.failed).toBe(report.sent);
+  expect(report.answeredTwice).toBe(0);
+  const answered = report.outcomes.filter(({ outcome }) => outcome === "answeredOnce");
+  expect(answered.filter(({ content }) => content?.includes("+") !== true)).toEqual([]);
+  const awards = Number(await sql("select count(*) from event where type = 'PointsAwarded'"));
+  expect(awards - awardsBefore).toBeGreaterThanOrEqual(answered.length);
+  expect(awards - awardsBefore).toBeLessThanOrEqual(report.sent);
+  expect(
+    await sql("select count(*) - count(distinct interaction_id) from event where type = 'PointsAwarded'"),
+  ).toBe("0");
+}
+
+const awardCount = async (): Promise<number> =>
+  Number(await sql("select count(*) from event where type = 'PointsAwarded'"));
+
+describe("a guild on a real cluster", () => {
+  test("becomes Ready from config/samples, which kubectl get guilds shows", async () => {
+    await applySample(installed.kubectl);
+    await watchUntilReady(stage());
+    const table = await kubectl([...inGuild, "get", "guilds"]);
+    write(table);
+    expect(table).toMatch(/night-watch\s+123456789012345678\s+Ready\s+True/);
+  });
+
+  test("answers slash commands from its own database", async () => {
+    const { discord } = installed;
+    await (await discord.as(officer).command("dkp award", { member: thrall, amount: "100" })).reply();
+    await (await discord.as(officer).command("dkp award", { member: jaina, amount: "7" })).reply();
+    expect(await balance(thrall)).toBe(100);
+    expect(await sql("select count(*) from event where type = 'PointsAwarded'")).toBe("2");
+  });
+
+  test("costs no write to look at again", async () => {
+    const before = await operatorMetrics();
+    expect(before.writes).toBeGreaterThan(0);
+    // An annotation of the guild wakes the operator without changing anything it desires.
+    await kubectl([...inGuild, "annotate", "guild", sample.name, "example.com/touched=yes", "--overwrite"]);
+    const after = await eventually("the guild was looked at again", async () => {
+      const now = await operatorMetrics();
+      return now.reconciles > before.reconciles ? now : undefined;
+    });
+    expect(after.writes).toBe(before.writes);
+  });
+
+  test("loses no command when a bot's pod is deleted", async () => {
+    const before = await awardCount();
+    const report = await awardsDuring(async () => {
+      const leader = await kubectl([
+        ...inGuild,
+        "get",
+        "lease",
+        `${sample.name}-leader`,
+        "-o",
+        "jsonpath={.spec.holderIdentity}",
+      ]);
+      await kubectl([...inGuild, "delete", "pod", leader, "--wait=false"]);
+    });
+    await expectTruth(report, before);
+    expect(report.failed).toBe(0);
+  });
+
+  test("answers exactly once when a pod is killed without warning", async () => {
+    await eventually("both bots run again", ready(2));
+    const before = await awardCount();
+    const report = await awardsDuring(async () => {
+      const [pod = ""] = (await kubectl([...inGuild, "get", "pods", ...bots, "-o", "name"])).split("\n");
+      await kubectl([...inGuild, "delete", pod, "--grace-period=0", "--force", "--wait=false"]);
+    });
+    await expectTruth(report, before);
+  });
+
+  test("answers what came in while its database was away", async () => {
+    await eventually("both bots run again", ready(2));
+    const before = await awardCount();
+    const report = await awardsDuring(() =>
+      kubectl([...inGuild, "delete", "pod", `${sample.name}-db-1`, "--grace-period=1", "--wait=false"]),
+    );
+    await expectTruth(report, before);
+    const replicas = await kubectl([
+      ...inGuild,
+      "get",
+      "deploy",
+      `${sample.name}-bot`,
+      "-o",
+      "jsonpath={.spec.replicas}",
+    ]);
+    expect(replicas).toBe("2");
+  });
+
+  test("has its Deployment put back when somebody edits it, also by an operator that just took over", async () => {
+    await kubectl([
+      "-n",
+      "dkp-system",
+      "delete",
+      "pods",
+      "-l",
+      "app.kubernetes.io/name=dkp-operator",
+      "--wait=false",
+    ]);
+    const image = ["-o", "jsonpath={.spec.template.spec.containers[0].image}"];
+    const deployment = [...inGuild, "get", "deployment", `${sample.name}-bot`];
+    const before = await kubectl([...deployment, ...image]);
+    await kubectl([...inGuild, "set", "image", `deployment/${sample.name}-bot`, "*=example.com/not-ours:1"]);
+    await eventually("the image is ours again", async () =>
+      (await kubectl([...deployment, ...image])) === before ? true : undefined,
+    );
+    await eventually("both bots run again", ready(2));
+  });
+
+  test("keeps its database when it is deleted, and has it again when declared again", async () => {
+    const before = await balance(thrall);
+    await kubectl([...inGuild, "delete", "guild", sample.name, "--timeout=120s"]);
+    await eventually("the bot is gone", async () => {
+      const pods = await kubectl([...inGuild, "get", "pods", ...bots, "-o", "name"]);
+      return pods.trim() === "" ? true : undefined;
+    });
+    expect(await kubectl([...inGuild, "get", "cluster", `${sample.name}-db`, "-o", "name"])).toContain(
+      sample.name,
+    );
+    await applySample(installed.kubectl);
+    await watchUntilReady(stage());
+    expect(await balance(thrall)).toBe(before);
+  });
+
+  test("leaves no orphan when its deletionPolicy is Delete", async () => {
+    const patch = JSON.stringify({ spec: { deletionPolicy: "Delete" } });
+    await kubectl([...inGuild, "patch", "guild", sample.name, "--type=merge", "-p", patch]);
+    await kubectl([...inGuild, "delete", "guild", sample.name, "--timeout=180s"]);
+    const kinds =
+      "deployment,replicaset,job,pod,service,serviceaccount,role,rolebinding,configmap,secret,lease,poddisruptionbudget,networkpolicy,cluster,pvc";
+    const left = await eventually("everything of the guild is gone", async () => {
+      const names = (await kubectl([...inGuild, "get", kinds, "-o", "name"])).trim().split("\n");
+      const others = names.filter(
+        (name) => name.includes(sample.name) && !name.endsWith(`/${sample.secret}`),
+      );
+      return others.length === 0 ? names : undefined;
+    });
+    expect(left).toContain(`secret/${sample.secret}`);
+  });
+
+  test("breaks none of Discord's rules in all of this", async () => {
+    expect(await installed.discord.violations()).toEqual([]);
+  });
+});
+
+function ready(count: number): () => Promise<true | undefined> {
+  return async () => {
+    const replicas = await kubectl([
+      ...inGuild,
+      "get",
+      "deployment",
+      `${sample.name}-bot`,
+      "-o",
+      "jsonpath={.status.readyReplicas}/{.status.replicas}",
+    ]);
+    return replicas === `${count}/${count}` ? true : undefined;
+  };
+}
