@@ -2,11 +2,14 @@ import type { DiscordDriver, Interaction, InteractionRecord, Member, Options, Wh
 
 type LoadCommand = { member: Member; name: string; options?: Options; where?: Where };
 
+/** `text`: written into an option that takes text. */
+type Counter = { from: number; step: number; text?: boolean };
+
 /** A load that can be sent as JSON: members take turns, and so do commands. */
 type LoadPlan = {
   members: Member[];
   /** Options that are `{from, step}` count up with the number of the command. */
-  commands: { name: string; options?: Record<string, Options[string] | { from: number; step: number }> }[];
+  commands: { name: string; options?: Record<string, Options[string] | Counter> }[];
 };
 
 export type LoadSpec = {
@@ -78,6 +81,11 @@ function settled({ state }: InteractionRecord): boolean {
   return state === "answered" || state === "failed";
 }
 
+function counted({ from, step, text }: Counter, index: number): number | string {
+  const count = from + step * index;
+  return text === true ? String(count) : count;
+}
+
 function planned({ members, commands }: LoadPlan): (index: number) => LoadCommand {
   return (index) => {
     const member = members[index % members.length];
@@ -85,7 +93,7 @@ function planned({ members, commands }: LoadPlan): (index: number) => LoadComman
     if (member === undefined || command === undefined) throw new Error("a plan needs members and commands");
     const options = Object.entries(command.options ?? {}).map(([name, value]) => [
       name,
-      typeof value === "object" && "from" in value ? value.from + value.step * index : value,
+      typeof value === "object" && "from" in value ? counted(value, index) : value,
     ]);
     return { member, name: command.name, options: Object.fromEntries(options) as Options };
   };

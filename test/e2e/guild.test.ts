@@ -62,6 +62,7 @@ async function operatorMetrics(): Promise<{ reconciles: number; writes: number }
 
 /** Awards of growing amounts to jaina at a steady rate while `trouble` happens. */
 async function awardsDuring(trouble: () => Promise<unknown>): Promise<LoadReport> {
+  const firstAmount = (await awardCount()) * 1000 + 1;
   const report = installed.discord.load({
     perSecond: 10,
     durationMs: 15_000,
@@ -69,7 +70,9 @@ async function awardsDuring(trouble: () => Promise<unknown>): Promise<LoadReport
     plan: {
       members: [officer],
       // Amounts differ, because the bot asks before it repeats the same award within two minutes.
-      commands: [{ name: "dkp award", options: { member: jaina, amount: { from: 1, step: 1 } } }],
+      commands: [
+        { name: "dkp award", options: { member: jaina, amount: { from: firstAmount, step: 1, text: true } } },
+      ],
     },
   });
   await trouble();

@@ -83,7 +83,7 @@ export function readable(message: Message): string {
 }
 
 /** Scene 1: what one resource has become. */
-export async function showTheGuild(stage: Stage): Promise<void> {
+async function showTheGuild(stage: Stage): Promise<void> {
   stage.write("\nOne DkpGuild became all of this:\n\n");
   await show(stage, ["get", "guilds", "--all-namespaces"]);
   await show(stage, [
@@ -95,7 +95,7 @@ export async function showTheGuild(stage: Stage): Promise<void> {
 }
 
 /** Scene 2: points are earned and looked up. */
-export async function earnPoints(stage: Stage): Promise<void> {
+async function earnPoints(stage: Stage): Promise<void> {
   stage.write("\nAn officer rewards a raid; a player may not reward himself:\n\n");
   await say(stage, officer, "dkp award", { member: thrall, amount: "100", reason: "Onyxia" });
   await say(stage, officer, "dkp award", { member: jaina, amount: "80", reason: "Onyxia, came late" });
@@ -104,7 +104,7 @@ export async function earnPoints(stage: Stage): Promise<void> {
 }
 
 /** Scene 3: an auction runs, is bid on and won. */
-export async function winAnAuction(stage: Stage): Promise<void> {
+async function winAnAuction(stage: Stage): Promise<void> {
   stage.write("\nAn auction: two raiders bid, the Lease holder closes it when its time is over:\n\n");
   const rules = { "auctions.durationSeconds": "15", "auctions.antiSnipe.maxExtensions": "0" };
   for (const [setting, value] of Object.entries(rules)) {
@@ -125,7 +125,7 @@ export async function winAnAuction(stage: Stage): Promise<void> {
 }
 
 /** Scene 4: a pod dies in the middle of work and no command is lost. Resolves with how many were sent. */
-export async function killAPod(stage: Stage): Promise<number> {
+async function killAPod(stage: Stage): Promise<number> {
   stage.write("\nThe leader's pod is killed while commands come in:\n\n");
   const pods = await stage.kubectl.run([
     "-n",
@@ -175,7 +175,7 @@ function award(member: Member, count: number): { member: Member; amount: string;
 type DeploymentObject = { spec: { replicas: number } };
 
 /** Scene 5: what is changed by hand comes back. Resolves with the milliseconds it took. */
-export async function editByHand(stage: Stage): Promise<number> {
+async function editByHand(stage: Stage): Promise<number> {
   stage.write("\nSomebody scales the bot to nothing by hand; the operator puts it back:\n\n");
   const deployment = ["-n", sample.namespace, "get", "deployment", `${sample.name}-bot`];
   const before = await stage.kubectl.json<DeploymentObject>(deployment);
