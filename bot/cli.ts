@@ -47,30 +47,38 @@ async function migrate(environment: Environment, write: Write): Promise<number> 
   const variables = parseEnvironment(databaseEnvironment, environment);
   const database = openDatabase({ ...databaseSettings(variables, "dkp-migrate"), poolMin: 0, poolMax: 2 });
   const { DISCORD_GUILD_ID: guildId, DATABASE_RUNTIME_ROLE: runtimeRole } = variables;
+  const role = runtimeRole === undefined ? {} : { runtimeRole };
   const deadlineMs = Date.now() + migrateForMs;
   try {
     for (;;) {
-      try {
-        const { applied } = await migrateToLatest(database, {
-          guildId,
-          ...(runtimeRole !== undefined && { runtimeRole }),
-        });
-        write(
-          applied.length === 0
-            ? "The database is up to date.\n"
-            : `The database was migrated: ${applied.join(", ")}.\n`,
-        );
+      const applied = await attempt(() => migrateToLatest(database, { guildId, ...role }), deadlineMs);
+      if (applied !== undefined) {
+        write(migratedText(applied.applied));
         return 0;
-      } catch (error) {
-        const cause = error instanceof Error ? (error.cause ?? error) : error;
-        if (!(isTransient(error) || isTransient(cause)) || Date.now() > deadlineMs) {
-          throw error;
-        }
-        write("The database does not answer yet, trying again.\n");
-        await new Promise((resolve) => setTimeout(resolve, 2000));
       }
+      write("The database does not answer yet, trying again.\n");
+      await new Promise((resolve) => setTimeout(resolve, 2000));
     }
   } finally {
     await database.close();
+  }
+}
+
+function migratedText(applied: string[]): string {
+  return applied.length === 0
+    ? "The database is up to date.\n"
+    : `The database was migrated: ${applied.join(", ")}.\n`;
+}
+
+/** The result, or undefined after a failure that another attempt may not meet. */
+async function attempt<Result>(work: () => Promise<Result>, deadlineMs: number): Promise<Result | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    if (!(isTransient(error) || isTransient(cause)) || Date.now() > deadlineMs) {
+      throw error;
+    }
+    return undefined;
   }
 }

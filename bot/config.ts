@@ -156,7 +156,7 @@ function tokenOf(variables: {
   return secret(variables.DISCORD_TOKEN ?? variables.DISCORD_BOT_TOKEN, variables.DISCORD_TOKEN_FILE);
 }
 
-export type LogSettings = { level: BotVariables["LOG_LEVEL"]; format: "json" | "text" };
+type LogSettings = { level: BotVariables["LOG_LEVEL"]; format: "json" | "text" };
 
 export type BotSettings = {
   environment: BotVariables["ENVIRONMENT"];

@@ -1,16 +1,18 @@
+import type { APIInteraction } from "discord.js";
 import type { Logger } from "../runtime/log.ts";
 import type { Telemetry } from "../runtime/telemetry.ts";
 import type { BotSettings } from "./config.ts";
-import { botApi } from "./discord/bot-api.ts";
+import { botApi, type BotApi } from "./discord/bot-api.ts";
 import type { Surroundings } from "./discord/command.ts";
 import { delivery, type Delivery } from "./discord/delivery.ts";
 import { handler } from "./discord/handle.ts";
 import { discordHttp } from "./discord/http.ts";
 import { identifyGate } from "./discord/identify.ts";
-import { intake } from "./discord/intake.ts";
+import { intake, type Intake } from "./discord/intake.ts";
 import { interactionApi } from "./discord/interaction-api.ts";
 import type { BotMetrics } from "./discord/metrics.ts";
 import { discordSession, type DiscordSession } from "./discord/session.ts";
+import type { SessionStatus } from "./discord/session-ending.ts";
 import { tokenSource } from "./discord/token.ts";
 import type { Facts } from "./facts.ts";
 import { periodically } from "./jobs/periodic.ts";
@@ -45,90 +47,21 @@ const sweepPeriodMs = 500;
 
 /** Connects Discord and the ledger: interactions in, answers out. */
 export function serveCommands(options: ServeOptions): Serving {
-  const { settings, database, presence, ledger, facts, metrics, log } = options;
-  const { guildId, apiUrl } = settings.discord;
-  const http = discordHttp({ apiUrl, userAgent: `DiscordBot (dkp-operator, ${options.version})` });
+  const { settings, database, presence, ledger, metrics, log } = options;
+  const http = discordHttp({
+    apiUrl: settings.discord.apiUrl,
+    userAgent: `DiscordBot (dkp-operator, ${options.version})`,
+  });
   const interactions = interactionApi(http);
   const bot = botApi(() => session.rest());
-  const surroundings: Surroundings = {
-    ledger,
-    database,
-    guildId,
-    now,
-    async account(discordId) {
-      const known = await accountOf(database, discordId);
-      const found = known ?? (await bot.member(guildId, discordId));
-      if (found === undefined || ("isBot" in found && found.isBot)) {
-        return undefined;
-      }
-      return "displayName" in found ? { discordId, name: found.displayName } : found;
-    },
-  };
-  const sent = delivery({
-    database,
-    replica: () => presence.id,
-    ledger,
-    interactions,
-    bot,
-    metrics,
-    log,
-    now,
-  });
+  const surroundings = surroundingsOf(options, bot);
+  const replica = () => presence.id;
+  const sent = delivery({ database, replica, ledger, interactions, bot, metrics, log, now });
   const handle = handler({ surroundings, delivery: sent, metrics, telemetry: options.telemetry, log });
-  const taken = intake({
-    surroundings,
-    replica: () => presence.id,
-    interactions,
-    handle,
-    metrics,
-    log,
-  });
-  const session = discordSession({
-    guildId,
-    apiUrl,
-    token: tokenSource(settings.discord.token),
-    identify: identifyGate({
-      turn: (signal, identify) => withIdentifyTurn(database, identifySpacingMs, signal, identify),
-      reserve: identifyReserve,
-      spacingMs: identifySpacingMs,
-      onBudget: (remaining, resetAtMs) =>
-        report({
-          state: "IdentifyBudget",
-          message: `Discord allows ${remaining} more session starts; waiting until ${new Date(resetAtMs).toISOString()} rather than having the token reset.`,
-        }),
-      onTrouble: (error) => log.warn({ err: error }, "waiting to identify with Discord"),
-      now,
-    }),
-    onInteraction: (payload) => taken.receive(payload),
-    onStatus: report,
-    log,
-  });
-
-  function report(status: Parameters<Facts["setDiscord"]>[0]): void {
-    facts.setDiscord(status);
-    metrics.session(status.state);
-  }
-
+  const taken = intake({ surroundings, replica, interactions, handle, metrics, log });
+  const session = sessionOf(options, (payload) => taken.receive(payload));
   const sweeping = new AbortController();
-  const swept = periodically({
-    periodMs: sweepPeriodMs,
-    signal: sweeping.signal,
-    async work() {
-      await taken.takeOver();
-      await sent.sweep();
-      facts.setDatabase({ state: "Ok", message: "" });
-    },
-    onFailure: (error) =>
-      facts.setDatabase({
-        state: "Unreachable",
-        message:
-          `The database does not answer: ${error instanceof Error ? error.message : String(error)}`.slice(
-            0,
-            500,
-          ),
-      }),
-  });
-
+  const swept = sweep(options, taken, sent, sweeping.signal);
   return {
     session,
     delivery: sent,
@@ -143,4 +76,75 @@ export function serveCommands(options: ServeOptions): Serving {
       http.close();
     },
   };
+}
+
+function surroundingsOf({ settings, database, ledger }: ServeOptions, bot: BotApi): Surroundings {
+  const { guildId } = settings.discord;
+  return {
+    ledger,
+    database,
+    guildId,
+    now,
+    async account(discordId) {
+      const known = await accountOf(database, discordId);
+      if (known !== undefined) {
+        return known;
+      }
+      const member = await bot.member(guildId, discordId);
+      return member === undefined || member.isBot ? undefined : { discordId, name: member.displayName };
+    },
+  };
+}
+
+function sessionOf(
+  { settings, database, facts, metrics, log }: ServeOptions,
+  onInteraction: (payload: APIInteraction) => void,
+): DiscordSession {
+  const onStatus = (status: SessionStatus) => {
+    facts.setDiscord(status);
+    metrics.session(status.state);
+  };
+  const identify = identifyGate({
+    turn: (signal, run) => withIdentifyTurn(database, identifySpacingMs, signal, run),
+    reserve: identifyReserve,
+    spacingMs: identifySpacingMs,
+    onBudget(remaining, resetAtMs) {
+      const resetAt = new Date(resetAtMs).toISOString();
+      const message = `Discord allows ${remaining} more session starts today: waiting until ${resetAt} rather than having the token reset.`;
+      log.warn({ state: "IdentifyBudget" }, message);
+      onStatus({ state: "IdentifyBudget", message });
+    },
+    onTrouble: (error) => log.warn({ err: error }, "waiting to identify with Discord"),
+    now,
+  });
+  const { guildId, apiUrl, token } = settings.discord;
+  return discordSession({
+    guildId,
+    apiUrl,
+    token: tokenSource(token),
+    identify,
+    onInteraction,
+    onStatus,
+    log,
+  });
+}
+
+/** Looks for what replicas left behind that are gone, and notices by the way whether the database answers. */
+function sweep({ facts }: ServeOptions, taken: Intake, sent: Delivery, signal: AbortSignal): Promise<void> {
+  return periodically({
+    periodMs: sweepPeriodMs,
+    signal,
+    async work() {
+      await taken.takeOver();
+      await sent.sweep();
+      facts.setDatabase({ state: "Ok", message: "" });
+    },
+    onFailure(error) {
+      const why = error instanceof Error ? error.message : String(error);
+      facts.setDatabase({
+        state: "Unreachable",
+        message: `The database does not answer: ${why}`.slice(0, 500),
+      });
+    },
+  });
 }

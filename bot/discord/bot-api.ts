@@ -5,7 +5,7 @@ import type { OutgoingBody } from "./outgoing.ts";
 export type MessagePlace = { channelId: string; messageId: string };
 
 /** What became of a call with the bot's token: done, not possible for good, or to be tried again. */
-export type Sent<Value> =
+type Sent<Value> =
   | { kind: "done"; value: Value }
   | { kind: "refused"; reason: string }
   | { kind: "later"; reason: string };

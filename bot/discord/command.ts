@@ -22,7 +22,7 @@ export type Surroundings = {
 export type Announcement = Extract<OutgoingCall, { kind: "post" | "edit" }>;
 
 /** What is shown for an accepted change. */
-export type Shown = { reply: MessageBody; announcements?: Announcement[] };
+type Shown = { reply: MessageBody; announcements?: Announcement[] };
 
 /** A change to the ledger: decided, stored and answered as one. Both functions are pure, for a lost race calls them again. */
 export type Change = {

@@ -19,14 +19,10 @@ import { isOfficer, notAnOfficer } from "./permissions.ts";
 import { refusalText } from "./refusal-text.ts";
 import type { Responder } from "./responder.ts";
 
-export type Claimed = { id: string; epoch: number };
+type Claimed = { id: string; epoch: number };
 
 /** Carries a claimed command out and answers it; never throws. */
-export type Handle = (
-  invocation: CommandInvocation | ButtonInvocation,
-  claim: Claimed,
-  responder: Responder,
-) => Promise<void>;
+export type Handle = (invocation: Taken, claim: Claimed, responder: Responder) => Promise<void>;
 
 export type HandleOptions = {
   surroundings: Surroundings;
@@ -39,81 +35,18 @@ export type HandleOptions = {
 /** A change that failed for an operational reason is tried so often in all; each try already waits for the database. */
 const attempts = 3;
 
+type Taken = CommandInvocation | ButtonInvocation;
+
 /** The way of a command once its claim is won: permission, deed, answer. */
 export function handler(options: HandleOptions): Handle {
   const { surroundings, log, metrics } = options;
-
-  async function change(
-    invocation: CommandInvocation | ButtonInvocation,
-    deed: Change,
-    claim: Claimed,
-    responder: Responder,
-  ): Promise<CommandResult> {
-    // A refused newcomer never gets into the ledger, so only the command knows whom its member id stands for.
-    const named = new Map<MemberId, string>();
-    const member = (making: Making) => (someone: DiscordAccount) => {
-      const id = making.member(someone);
-      named.set(id, someone.discordId);
-      return id;
-    };
-    const executed = await surroundings.ledger.execute({
-      command: (making) => deed.command({ ...making, member: member(making) }),
-      interaction: claim,
-      atMs: surroundings.now(),
-      actor: account(invocation.actor),
-      render: (decision, view) =>
-        rendered(invocation, deed, decision, {
-          ...view,
-          discordId: (id) => view.discordId(id) ?? named.get(id),
-        }),
-    });
-    const isReply = ({ call }: OutboxRow) => call.kind === "reply";
-    void options.delivery.send(executed.outgoing.filter((row) => !isReply(row)));
-    await options.delivery.send(executed.outgoing.filter(isReply), {
-      interactionId: invocation.id,
-      responder,
-    });
-    return "refusal" in executed.decision ? "refused" : "ok";
-  }
-
-  /** An answer that changes nothing may be given twice, so it is shown first and the claim finished afterwards. */
-  async function show(
-    invocation: CommandInvocation | ButtonInvocation,
-    body: MessageBody,
-    claim: Claimed,
-    responder: Responder,
-  ): Promise<void> {
-    const call = replyCall(invocation, body, ephemeral(invocation));
-    const shown = await responder.answer(call.body).catch((error: unknown) => {
-      log.warn({ err: error, interaction: invocation.id }, "answer not delivered, leaving it to the outbox");
-      return undefined;
-    });
-    const rows = await finish(surroundings.database, claim, shown === undefined ? [call] : []);
-    void options.delivery.send(rows);
-  }
-
-  async function carryOut(
-    invocation: CommandInvocation | ButtonInvocation,
-    claim: Claimed,
-    responder: Responder,
-  ): Promise<CommandResult> {
-    const doing = await whatToDo(invocation, surroundings);
-    if (doing.kind === "change") {
-      const once = () => change(invocation, doing.change, claim, responder);
-      return persistently(once, invocation, surroundings, log);
-    }
-    const body = doing.kind === "answer" ? await doing.answer() : message(doing.sentence);
-    await show(invocation, body, claim, responder);
-    return doing.kind === "answer" ? "ok" : "denied";
-  }
-
   return async (invocation, claim, responder) => {
     const startedAtMs = surroundings.now();
     const name = commandName(invocation);
     const facts = { command: name, interaction: invocation.id };
     const result = await options.telemetry
       .span(`command ${name}`, { "dkp.interaction": invocation.id }, () =>
-        carryOut(invocation, claim, responder),
+        carryOut(options, invocation, claim, responder),
       )
       .catch(async (error: unknown): Promise<CommandResult> => {
         if (error instanceof ClaimLost) {
@@ -123,7 +56,7 @@ export function handler(options: HandleOptions): Handle {
         const reference = randomBytes(4).toString("hex");
         log.error({ ...facts, err: error, reference }, "command failed");
         const sorry = `Something went wrong here (reference \`${reference}\`): check \`/dkp history\` before you try again.`;
-        await show(invocation, message(sorry), claim, responder).catch((failure: unknown) =>
+        await show(options, invocation, message(sorry), claim, responder).catch((failure: unknown) =>
           log.warn({ ...facts, err: failure }, "the failure could not be recorded"),
         );
         return "failed";
@@ -134,27 +67,91 @@ export function handler(options: HandleOptions): Handle {
   };
 }
 
+async function carryOut(
+  options: HandleOptions,
+  invocation: Taken,
+  claim: Claimed,
+  responder: Responder,
+): Promise<CommandResult> {
+  const doing = await whatToDo(invocation, options.surroundings);
+  if (doing.kind === "change") {
+    const once = () => change(options, invocation, doing.change, claim, responder);
+    return persistently(once, invocation, options);
+  }
+  const body = doing.kind === "answer" ? await doing.answer() : message(doing.sentence);
+  await show(options, invocation, body, claim, responder);
+  return doing.kind === "answer" ? "ok" : "denied";
+}
+
+async function change(
+  { surroundings, delivery }: HandleOptions,
+  invocation: Taken,
+  deed: Change,
+  claim: Claimed,
+  responder: Responder,
+): Promise<CommandResult> {
+  // A refused newcomer never gets into the ledger, so only the command knows whom its member id stands for.
+  const named = new Map<MemberId, string>();
+  const member = (making: Making) => (someone: DiscordAccount) => {
+    const id = making.member(someone);
+    named.set(id, someone.discordId);
+    return id;
+  };
+  const executed = await surroundings.ledger.execute({
+    command: (making) => deed.command({ ...making, member: member(making) }),
+    interaction: claim,
+    atMs: surroundings.now(),
+    actor: account(invocation.actor),
+    render: (decision, view) =>
+      rendered(invocation, deed, decision, {
+        ...view,
+        discordId: (id) => view.discordId(id) ?? named.get(id),
+      }),
+  });
+  void delivery.send(executed.outgoing.filter((row) => !isReply(row)));
+  await delivery.send(executed.outgoing.filter(isReply), { interactionId: invocation.id, responder });
+  return "refusal" in executed.decision ? "refused" : "ok";
+}
+
+function isReply({ call }: OutboxRow): boolean {
+  return call.kind === "reply";
+}
+
+/** An answer that changes nothing may be given twice, so it is shown first and the claim finished afterwards. */
+async function show(
+  { surroundings, delivery, log }: HandleOptions,
+  invocation: Taken,
+  body: MessageBody,
+  claim: Claimed,
+  responder: Responder,
+): Promise<void> {
+  const call = replyCall(invocation, body, ephemeral(invocation));
+  const shown = await responder.answer(call.body).catch((error: unknown) => {
+    log.warn({ err: error, interaction: invocation.id }, "answer not delivered, leaving it to the outbox");
+    return undefined;
+  });
+  const rows = await finish(surroundings.database, claim, shown === undefined ? [call] : []);
+  void delivery.send(rows);
+}
+
 /** The name under which a command is counted. */
-export function commandName(invocation: CommandInvocation | ButtonInvocation): string {
+export function commandName(invocation: Taken): string {
   return invocation.kind === "command" ? invocation.path : `button ${invocation.action}`;
 }
 
 /** Whether only the member sees the answer; undefined for a button, which edits a message that exists. */
-export function ephemeral(invocation: CommandInvocation | ButtonInvocation): boolean | undefined {
+function ephemeral(invocation: Taken): boolean | undefined {
   return invocation.kind === "command"
     ? (slashCommand(invocation.path)?.ephemeral(invocation) ?? true)
     : undefined;
 }
 
 /** The flags of the first answer. */
-export function answerFlags(invocation: CommandInvocation | ButtonInvocation): number {
+export function answerFlags(invocation: Taken): number {
   return visibilityFlags(ephemeral(invocation) ?? false);
 }
 
-async function whatToDo(
-  invocation: CommandInvocation | ButtonInvocation,
-  surroundings: Surroundings,
-): Promise<Doing> {
+async function whatToDo(invocation: Taken, surroundings: Surroundings): Promise<Doing> {
   const command =
     invocation.kind === "command" ? slashCommand(invocation.path) : buttonCommand(invocation.action);
   if (command === undefined) {
@@ -179,12 +176,7 @@ async function whatToDo(
   return doing ?? denied("This command is not known here.");
 }
 
-function rendered(
-  invocation: CommandInvocation | ButtonInvocation,
-  deed: Change,
-  decision: Decision,
-  view: View,
-): readonly OutgoingCall[] {
+function rendered(invocation: Taken, deed: Change, decision: Decision, view: View): readonly OutgoingCall[] {
   if ("refusal" in decision) {
     const { refusal } = decision;
     const body =
@@ -206,9 +198,8 @@ function rendered(
 /** Tries a change again after an operational failure: the interaction's id makes a repetition find its first outcome. */
 async function persistently(
   deed: () => Promise<CommandResult>,
-  { createdAtMs, id }: CommandInvocation | ButtonInvocation,
-  { now }: Surroundings,
-  log: Logger,
+  { createdAtMs, id }: Taken,
+  { surroundings, log }: HandleOptions,
 ): Promise<CommandResult> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -216,7 +207,7 @@ async function persistently(
     } catch (error) {
       const hopeless =
         error instanceof ClaimLost || error instanceof TypeError || error instanceof RangeError;
-      if (hopeless || attempt === attempts || now() > createdAtMs + tokenLifeMs) {
+      if (hopeless || attempt === attempts || surroundings.now() > createdAtMs + tokenLifeMs) {
         throw error;
       }
       log.warn({ err: error, interaction: id, attempt }, "command not carried out, trying again");

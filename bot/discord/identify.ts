@@ -11,7 +11,7 @@ export type IdentifyGate = {
 };
 
 /** Runs `identify` when it is this process's turn among the replicas, or throws when nobody can say whose turn it is. */
-export type IdentifyTurn = (signal: AbortSignal, identify: () => Promise<void>) => Promise<void>;
+type IdentifyTurn = (signal: AbortSignal, identify: () => Promise<void>) => Promise<void>;
 
 export type IdentifyGateOptions = {
   turn: IdentifyTurn;

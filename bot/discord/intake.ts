@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { InteractionResponseType, type APIInteraction } from "discord.js";
 import type { Logger } from "../../runtime/log.ts";
-import { claim, finish, orphans } from "../store/inbox.ts";
+import { claim, finish, orphans, type Claim } from "../store/inbox.ts";
 import { slashCommand } from "./catalog.ts";
 import type { Surroundings } from "./command.ts";
 import { answerFlags, commandName, type Handle } from "./handle.ts";
@@ -44,14 +44,19 @@ const doubtfulAfterMs = 2200;
 /** A claim whose owner is gone is left alone for so long, in case its answer is just on the way. */
 const orphanGraceMs = 500;
 
+/** What the steps of an interaction's way share. */
+type Way = IntakeOptions & { stopping: AbortSignal };
+
+type Taken = CommandInvocation | ButtonInvocation;
+
 /**
  * Every replica receives every interaction; whoever inserts it first owns it. So a killed replica costs no command, and
  * nobody has to be asked who is responsible.
  */
 export function intake(options: IntakeOptions): Intake {
-  const { surroundings, interactions, log, metrics } = options;
-  const { database, now } = surroundings;
+  const { surroundings, log, metrics } = options;
   const stopping = new AbortController();
+  const way: Way = { ...options, stopping: stopping.signal };
   const working = new Set<Promise<void>>();
 
   function track(work: Promise<void>): void {
@@ -59,83 +64,6 @@ export function intake(options: IntakeOptions): Intake {
       .catch((error: unknown) => log.error({ err: error }, "an interaction was lost"))
       .finally(() => working.delete(tracked));
     working.add(tracked);
-  }
-
-  function responderOf(taken: CommandInvocation | ButtonInvocation): Responder {
-    return responder(interactions, taken, {
-      component: taken.kind === "button",
-      flags: answerFlags(taken),
-      now,
-    });
-  }
-
-  async function work(
-    taken: CommandInvocation | ButtonInvocation,
-    epoch: number,
-    answer: Responder,
-    doubtful: boolean,
-  ): Promise<void> {
-    const claimed = { id: taken.id, epoch };
-    if ((doubtful || now() - taken.createdAtMs > doubtfulAfterMs) && !(await answer.confirm())) {
-      log.warn(
-        { command: commandName(taken), interaction: taken.id },
-        "too late to be answered, not carried out",
-      );
-      metrics.command(commandName(taken), "expired", 0);
-      await finish(database, claimed, []);
-      return;
-    }
-    const announce = setTimeout(() => void answer.defer(), taken.createdAtMs + announceAfterMs - now());
-    await options.handle(taken, claimed, answer).finally(() => clearTimeout(announce));
-  }
-
-  async function claimed(
-    taken: CommandInvocation | ButtonInvocation,
-    receivedAtMs: number,
-  ): Promise<{ claimed: true; epoch: number } | { claimed: false } | "unavailable"> {
-    return claim(
-      database,
-      {
-        interactionId: taken.id,
-        payload: taken.payload,
-        token: taken.token,
-        replica: options.replica(),
-        receivedAtMs,
-      },
-      { timeoutMs: claimTimeoutMs },
-    ).catch((error: unknown) => {
-      log.debug({ err: error, interaction: taken.id }, "claim not possible");
-      return "unavailable" as const;
-    });
-  }
-
-  /** The way of one interaction: claim it, or announce an answer and claim it once the database is back. */
-  async function take(taken: CommandInvocation | ButtonInvocation): Promise<void> {
-    const receivedAtMs = now();
-    const answer = responderOf(taken);
-    let claim = await claimed(taken, receivedAtMs);
-    if (claim === "unavailable") {
-      log.warn({ interaction: taken.id }, "the database is slow or away: command announced, not yet claimed");
-      await answer.defer();
-    }
-    while (claim === "unavailable" && now() < taken.createdAtMs + tokenLifeMs && !stopping.signal.aborted) {
-      await sleep(250, undefined, { signal: stopping.signal }).catch(() => undefined);
-      claim = await claimed(taken, receivedAtMs);
-    }
-    if (claim !== "unavailable" && claim.claimed) {
-      await work(taken, claim.epoch, answer, false);
-    }
-  }
-
-  async function choices(typing: AutocompleteInvocation): Promise<void> {
-    const command = slashCommand(typing.path);
-    const offered = (await command?.autocomplete?.(typing, surroundings)) ?? [];
-    // No claim: the first replica's choices win, the others hear that it was answered already.
-    await interactions.callback(
-      typing,
-      { type: InteractionResponseType.ApplicationCommandAutocompleteResult, data: { choices: offered } },
-      now() + 1500,
-    );
   }
 
   return {
@@ -149,19 +77,16 @@ export function intake(options: IntakeOptions): Intake {
         log.warn({ guild: taken.guildId }, "interaction of another guild, not answered");
         return;
       }
-      metrics.lag((now() - taken.createdAtMs) / 1000);
-      if (taken.kind === "autocomplete") {
-        track(choices(taken).catch((error: unknown) => log.debug({ err: error }, "no choices offered")));
-      } else {
-        track(take(taken));
-      }
+      metrics.lag((surroundings.now() - taken.createdAtMs) / 1000);
+      track(taken.kind === "autocomplete" ? offerChoices(way, taken) : take(way, taken));
     },
     async takeOver() {
-      for (const orphan of await orphans(database, options.replica(), { graceMs: orphanGraceMs })) {
+      const grace = { graceMs: orphanGraceMs };
+      for (const orphan of await orphans(surroundings.database, options.replica(), grace)) {
         const taken = invocation(orphan.payload as APIInteraction);
         if (taken !== undefined && taken.kind !== "autocomplete") {
           log.info({ interaction: taken.id, command: commandName(taken) }, "taking over a command");
-          track(work(taken, orphan.epoch, responderOf(taken), true));
+          track(work(way, taken, orphan.epoch, responderOf(way, taken), true));
         }
       }
     },
@@ -170,4 +95,81 @@ export function intake(options: IntakeOptions): Intake {
       await Promise.allSettled(working);
     },
   };
+}
+
+/** The way of one interaction: claim it, or announce an answer and claim it once the database is back. */
+async function take(way: Way, taken: Taken): Promise<void> {
+  const { stopping, log } = way;
+  const { now } = way.surroundings;
+  const receivedAtMs = now();
+  const answer = responderOf(way, taken);
+  let won = await claimed(way, taken, receivedAtMs);
+  if (won === "unavailable") {
+    log.warn({ interaction: taken.id }, "the database is slow or away: command announced, not yet claimed");
+    await answer.defer();
+  }
+  while (won === "unavailable" && now() < taken.createdAtMs + tokenLifeMs && !stopping.aborted) {
+    await sleep(250, undefined, { signal: stopping }).catch(() => undefined);
+    won = await claimed(way, taken, receivedAtMs);
+  }
+  if (won !== "unavailable" && won.claimed) {
+    await work(way, taken, won.epoch, answer, false);
+  }
+}
+
+async function claimed(way: Way, taken: Taken, receivedAtMs: number): Promise<Claim | "unavailable"> {
+  const arrival = {
+    interactionId: taken.id,
+    payload: taken.payload,
+    token: taken.token,
+    replica: way.replica(),
+    receivedAtMs,
+  };
+  return claim(way.surroundings.database, arrival, { timeoutMs: claimTimeoutMs }).catch((error: unknown) => {
+    way.log.debug({ err: error, interaction: taken.id }, "claim not possible");
+    return "unavailable" as const;
+  });
+}
+
+async function work(
+  way: Way,
+  taken: Taken,
+  epoch: number,
+  answer: Responder,
+  doubtful: boolean,
+): Promise<void> {
+  const { database, now } = way.surroundings;
+  const own = { id: taken.id, epoch };
+  const old = now() - taken.createdAtMs > doubtfulAfterMs;
+  if ((doubtful || old) && !(await answer.confirm())) {
+    const name = commandName(taken);
+    way.log.warn({ command: name, interaction: taken.id }, "too late to be answered, not carried out");
+    way.metrics.command(name, "expired", 0);
+    await finish(database, own, []);
+    return;
+  }
+  const announce = setTimeout(() => void answer.defer(), taken.createdAtMs + announceAfterMs - now());
+  await way.handle(taken, own, answer).finally(() => clearTimeout(announce));
+}
+
+function responderOf({ interactions, surroundings }: Way, taken: Taken): Responder {
+  return responder(interactions, taken, {
+    component: taken.kind === "button",
+    flags: answerFlags(taken),
+    now: surroundings.now,
+  });
+}
+
+/** No claim here: the first replica's choices win, the others hear that it was answered already. */
+async function offerChoices(
+  { interactions, surroundings, log }: Way,
+  typing: AutocompleteInvocation,
+): Promise<void> {
+  try {
+    const choices = (await slashCommand(typing.path)?.autocomplete?.(typing, surroundings)) ?? [];
+    const type = InteractionResponseType.ApplicationCommandAutocompleteResult;
+    await interactions.callback(typing, { type, data: { choices } }, surroundings.now() + 1500);
+  } catch (error) {
+    log.debug({ err: error }, "no choices offered");
+  }
 }

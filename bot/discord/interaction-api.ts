@@ -7,7 +7,7 @@ import type { OutgoingBody } from "./outgoing.ts";
 export type InteractionRef = { id: string; token: string; applicationId: string };
 
 /** The first answer to an interaction: Discord wants one within 3 s and takes exactly one. */
-export type Callback = { type: InteractionResponseType; data?: unknown };
+type Callback = { type: InteractionResponseType; data?: unknown };
 
 /**
  * What became of an answer. `perhaps`: Discord says that the interaction is acknowledged already (by a replica, or by

@@ -25,36 +25,48 @@ const lookAgainMs = 15_000;
  * without noticing cannot settle anything. Throws TermLost then; every other trouble is tried again.
  */
 export async function closeAuctions(options: ClosingOptions): Promise<void> {
-  const { ledger, signal, log, now } = options;
+  const { ledger, signal, now } = options;
   let wake: (() => void) | undefined;
   const forget = ledger.onAppended(() => wake?.());
   try {
     while (!signal.aborted) {
       const woken = new Promise<void>((resolve) => (wake = resolve));
       const next = earliest(ledger.state());
-      const waitMs = next === undefined ? lookAgainMs : Math.min(next.atMs - now(), lookAgainMs);
-      if (next !== undefined && waitMs <= 0) {
-        await close(next.auction, options).catch(async (error: unknown) => {
-          if (error instanceof TermLost) {
-            throw error;
-          }
-          log.error({ err: error, auction: next.auction }, "auction not settled, trying again");
-          await sleep(2000, undefined, { signal }).catch(() => undefined);
-        });
+      if (next !== undefined && next.atMs <= now()) {
+        await closed(next.auction, options);
       } else {
-        const timer = new AbortController();
-        const aborted = AbortSignal.any([timer.signal, signal]);
-        await Promise.race([sleep(waitMs, undefined, { signal: aborted }).catch(() => undefined), woken]);
-        timer.abort();
-        if (waitMs === lookAgainMs) {
-          await ledger
-            .catchUp()
-            .catch((error: unknown) => log.debug({ err: error }, "looking for due auctions"));
-        }
+        const waitMs = next === undefined ? lookAgainMs : Math.min(next.atMs - now(), lookAgainMs);
+        await firstOf(waitMs, woken, signal);
+        await lookedAgain(waitMs, options);
       }
     }
   } finally {
     forget();
+  }
+}
+
+async function closed(auction: AuctionId, options: ClosingOptions): Promise<void> {
+  try {
+    await close(auction, options);
+  } catch (error) {
+    if (error instanceof TermLost) {
+      throw error;
+    }
+    options.log.error({ err: error, auction }, "auction not settled, trying again");
+    await sleep(2000, undefined, { signal: options.signal }).catch(() => undefined);
+  }
+}
+
+async function firstOf(waitMs: number, woken: Promise<void>, signal: AbortSignal): Promise<void> {
+  const timer = new AbortController();
+  const until = AbortSignal.any([timer.signal, signal]);
+  await Promise.race([sleep(waitMs, undefined, { signal: until }).catch(() => undefined), woken]);
+  timer.abort();
+}
+
+async function lookedAgain(waitMs: number, { ledger, log }: ClosingOptions): Promise<void> {
+  if (waitMs === lookAgainMs) {
+    await ledger.catchUp().catch((error: unknown) => log.debug({ err: error }, "looking for due auctions"));
   }
 }
 

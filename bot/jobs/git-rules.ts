@@ -42,7 +42,7 @@ export async function applyGitRules(options: {
   log: Logger;
   now(): number;
 }): Promise<void> {
-  const { ledger, term, signal, log, now } = options;
+  const { signal, log } = options;
   let applied: BotConfig | undefined;
   while (!signal.aborted) {
     const config = await options.next(applied, signal).catch(() => undefined);
@@ -51,12 +51,7 @@ export async function applyGitRules(options: {
     }
     try {
       for (const command of commandsOf(config)) {
-        const { decision } = await ledger.execute({ command, actor: "git", atMs: now(), term });
-        if ("refusal" in decision) {
-          log.error({ command: command.type, refusal: decision.refusal }, "what Git sets was refused");
-        } else if (decision.outcome.kind !== "unchanged") {
-          log.info({ outcome: decision.outcome }, "what Git sets is in force");
-        }
+        await apply(command, options);
       }
       applied = config;
     } catch (error) {
@@ -66,5 +61,17 @@ export async function applyGitRules(options: {
       log.error({ err: error }, "what Git sets could not be stored, trying again");
       await sleep(2000, undefined, { signal }).catch(() => undefined);
     }
+  }
+}
+
+async function apply(
+  command: Command,
+  { ledger, term, log, now }: Parameters<typeof applyGitRules>[0],
+): Promise<void> {
+  const { decision } = await ledger.execute({ command, actor: "git", atMs: now(), term });
+  if ("refusal" in decision) {
+    log.error({ command: command.type, refusal: decision.refusal }, "what Git sets was refused");
+  } else if (decision.outcome.kind !== "unchanged") {
+    log.info({ outcome: decision.outcome }, "what Git sets is in force");
   }
 }

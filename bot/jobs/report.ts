@@ -4,7 +4,7 @@ import type { KubeClient } from "../../runtime/kube/client.ts";
 import type { Resource } from "../../runtime/kube/object.ts";
 import type { Logger } from "../../runtime/log.ts";
 
-export const configMaps: Resource = {
+const configMaps: Resource = {
   group: "",
   version: "v1",
   kind: "ConfigMap",
@@ -27,24 +27,32 @@ export async function keepReport(options: {
   log: Logger;
   spacingMs?: number;
 }): Promise<void> {
-  const { client, namespace, name, signal, log } = options;
+  const { signal } = options;
   let written: string | undefined;
   while (!signal.aborted) {
     const text = JSON.stringify(options.facts());
-    if (text !== written) {
-      try {
-        await client.mergePatch(configMaps, { namespace, name }, { data: { [reportKey]: text } }, { signal });
-        written = text;
-      } catch (error) {
-        if (!signal.aborted) {
-          log.warn({ err: error, configMap: name }, "the report could not be written, trying again");
-        }
-      }
+    if (text !== written && (await wrote(text, options))) {
+      written = text;
     }
     await sleep(options.spacingMs ?? 1000, undefined, { signal }).catch(() => undefined);
-    // A change during the write or the pause was announced to nobody, so the facts are looked at again before waiting.
-    if (JSON.stringify(options.facts()) === written) {
+    if (text === written && text === JSON.stringify(options.facts())) {
       await options.changed(signal).catch(() => undefined);
     }
+  }
+}
+
+async function wrote(
+  text: string,
+  { client, namespace, name, signal, log }: Parameters<typeof keepReport>[0],
+): Promise<boolean> {
+  try {
+    const data = { [reportKey]: text };
+    await client.mergePatch(configMaps, { namespace, name }, { data }, { signal });
+    return true;
+  } catch (error) {
+    if (!signal.aborted) {
+      log.warn({ err: error, configMap: name }, "the report could not be written, trying again");
+    }
+    return false;
   }
 }

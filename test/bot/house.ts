@@ -18,7 +18,7 @@ import type { Application, Guild, Member, Role } from "../discord/driver.ts";
 import { startDiscord, type DiscordOptions, type DiscordStandIn } from "../discord/stand-in.ts";
 import { startPostgres, type PostgresServer, type TestDatabase } from "../postgres/server.ts";
 
-export type LogLine = { level: string; msg: string } & Record<string, unknown>;
+type LogLine = { level: string; msg: string } & Record<string, unknown>;
 
 /** One running replica within this process. */
 export type Replica = { port: number; logs: LogLine[]; stop(): Promise<void> };

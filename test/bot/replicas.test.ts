@@ -72,13 +72,16 @@ async function one(count: number): Promise<Sent> {
 }
 
 async function settled(sent: Sent[]): Promise<(Sent & { record: InteractionRecord })[]> {
-  const over = ({ state }: InteractionRecord) => state === "answered" || state === "failed";
   return Promise.all(
     sent.map(async (command) => ({
       ...command,
       record: await command.interaction.until(over, { timeoutMs: 60_000 }),
     })),
   );
+}
+
+function over({ state }: InteractionRecord): boolean {
+  return state === "answered" || state === "failed";
 }
 
 /** What the ledger holds by interaction. */
