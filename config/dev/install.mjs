@@ -7,7 +7,9 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const mark = `${root}/node_modules/.locked`;
-const locked = createHash("sha256").update(readFileSync(`${root}/package-lock.json`)).digest("hex");
+const locked = createHash("sha256")
+  .update(readFileSync(`${root}/package-lock.json`))
+  .digest("hex");
 
 if (!existsSync(mark) || readFileSync(mark, "utf8") !== locked) {
   process.stderr.write("Installing the locked dependencies (npm ci)\n");
