@@ -45,21 +45,30 @@ async function main(args: readonly string[]): Promise<number | undefined> {
   return runCli(args, process.env, (text) => process.stdout.write(text));
 }
 
+const args = process.argv.slice(2);
 try {
-  const code = await main(process.argv.slice(2));
+  const code = await main(args);
   if (code !== undefined) {
     process.exitCode = code;
   }
 } catch (error) {
-  const aborted = error instanceof Error && error.name === "AbortError";
-  if (!aborted) {
-    const text =
-      error instanceof EnvironmentError
-        ? error.message
-        : error instanceof Error
-          ? error.stack
-          : String(error);
-    process.stderr.write(`${text}\n`);
+  // A shutdown that began before the bot served is no failure; its steps end the process.
+  if (!(error instanceof Error && error.name === "AbortError")) {
+    process.stderr.write(`${told(error)}\n`);
     process.exit(1);
   }
+}
+
+/** A sentence for whoever typed a command or set a variable; the whole stack for a failure of the running bot. */
+function told(error: unknown): string {
+  if (!(error instanceof Error)) {
+    return String(error);
+  }
+  if (error instanceof EnvironmentError) {
+    return error.message;
+  }
+  const cause = error.cause instanceof Error ? `\n  because: ${error.cause.message}` : "";
+  return args.length > 0 && args[0] !== "run"
+    ? `${error.name}: ${error.message}${cause}`
+    : (error.stack ?? "");
 }

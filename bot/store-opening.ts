@@ -65,9 +65,9 @@ async function open({
   }
   let opened: GuildLedger | undefined;
   const presence = await openPresence(database, {
-    onNotified: () => {
+    onNotified: (version) => {
       opened
-        ?.catchUp()
+        ?.catchUp(version)
         .catch((error: unknown) => log.debug({ err: error }, "catching up after a notification"));
     },
   });
