@@ -76,10 +76,27 @@ export function readable(message: Message): string {
     ...(description === undefined ? [] : [description]),
     ...(fields ?? []).map(({ name, value }) => `${name}: ${value}`),
   ]);
-  const names = new Map([officer, thrall, jaina].map(({ id, name }) => [`<@${id}>`, `@${name}`]));
   const only = message.ephemeral ? "  (only they see this)" : "";
   const text = [message.content, ...embeds].filter((part) => part !== "").join("\n");
-  return `${text.replaceAll(/<@\d+>/g, (mention) => names.get(mention) ?? mention)}${only}`;
+  return `${asSeen(text)}${only}`;
+}
+
+const names = new Map([
+  ...[officer, thrall, jaina].map(({ id, name }) => [`<@${id}>`, `@${name}`] as const),
+  [`<#${lootChannel.id}>`, `#${lootChannel.name}`],
+]);
+
+/** Mentions and times as a client shows them. */
+function asSeen(text: string): string {
+  return text
+    .replaceAll(/<[@#]\d+>/g, (mention) => names.get(mention) ?? mention)
+    .replaceAll(
+      /<t:(\d+):R>/g,
+      (_, seconds: string) => `in ${Math.round(Number(seconds) - Date.now() / 1000)} s`,
+    )
+    .replaceAll(/<t:(\d+)(:\w)?>/g, (_, seconds: string) =>
+      new Date(Number(seconds) * 1000).toISOString().slice(11, 16),
+    );
 }
 
 /** Scene 1: what one resource has become. */
