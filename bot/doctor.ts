@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { REST, Routes, type APIGatewayBotInfo } from "discord.js";
 import { parse } from "yaml";
 import { botConfigSchema } from "../crds/bot-config.ts";
-import { kubeClient } from "../runtime/kube/client.ts";
 import { inClusterConnection } from "../runtime/kube/config.ts";
+import { lightKubeClient } from "../runtime/kube/light-client.ts";
 import type { BotSettings } from "./config.ts";
 import { commandDefinitions, definitionsHash } from "./discord/catalog.ts";
 import { tokenSource } from "./discord/token.ts";
@@ -126,7 +126,7 @@ function leaseChecks({ lease, kubernetes, serviceAccountDir, podNamespace: given
       name: "Lease",
       async look() {
         const namespace = await podNamespace(given, serviceAccountDir);
-        const client = kubeClient({
+        const client = lightKubeClient({
           connection: inClusterConnection({ serviceAccountDir, host, port }),
           fieldManager: "dkp-bot",
           userAgent: "dkp-bot doctor",

@@ -1,5 +1,6 @@
 import type { Report } from "../crds/report.ts";
 import type { Logger } from "../runtime/log.ts";
+import { announcement } from "./announcement.ts";
 import { pendingRegistration, type Registration } from "./discord/registration.ts";
 import type { SessionStatus } from "./discord/session-ending.ts";
 
@@ -33,14 +34,7 @@ export function botFacts(log: Logger): Facts {
   let sessions = 0;
   let databaseOnce = false;
   let discordOnce = false;
-  const waiting = new Set<() => void>();
-
-  function tell(): void {
-    for (const resolve of waiting) {
-      resolve();
-    }
-    waiting.clear();
-  }
+  const change = announcement();
 
   return {
     setDiscord(status) {
@@ -49,7 +43,7 @@ export function botFacts(log: Logger): Facts {
       }
       discordOnce ||= status.state !== "Connecting" && status.state !== "Unreachable";
       discord = status;
-      tell();
+      change.tell();
     },
     setDatabase(next) {
       if (next.state !== database.state) {
@@ -62,16 +56,16 @@ export function botFacts(log: Logger): Facts {
       const same = next.state === database.state && next.message === database.message;
       database = next;
       if (!same) {
-        tell();
+        change.tell();
       }
     },
     setRegistration(next) {
       registration = next;
-      tell();
+      change.tell();
     },
     setLeading(next) {
       leading = next;
-      tell();
+      change.tell();
     },
     session: () => sessions,
     problems: () => [...(databaseOnce ? [] : [database.message]), ...(discordOnce ? [] : [discord.message])],
@@ -85,10 +79,6 @@ export function botFacts(log: Logger): Facts {
       commands: registration,
       database,
     }),
-    changed: (signal) =>
-      new Promise((resolve) => {
-        waiting.add(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      }),
+    changed: (signal) => change.heard(signal),
   };
 }

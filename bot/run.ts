@@ -2,12 +2,14 @@ import { hostname } from "node:os";
 import type { Registry } from "prom-client";
 import type { BotConfig } from "../crds/bot-config.ts";
 import { healthServer } from "../runtime/health.ts";
-import { kubeClient, type KubeClient } from "../runtime/kube/client.ts";
+import type { KubeClient } from "../runtime/kube/client.ts";
 import { inClusterConnection } from "../runtime/kube/config.ts";
+import { lightKubeClient } from "../runtime/kube/light-client.ts";
 import type { Logger } from "../runtime/log.ts";
 import { leaderMetrics, requestMetrics } from "../runtime/metrics.ts";
 import type { Shutdown } from "../runtime/shutdown.ts";
 import type { Telemetry } from "../runtime/telemetry.ts";
+import { announcement } from "./announcement.ts";
 import type { BotSettings } from "./config.ts";
 import { botMetrics, type BotMetrics } from "./discord/metrics.ts";
 import { botFacts, type Facts } from "./facts.ts";
@@ -117,7 +119,7 @@ async function whereabouts({
   log.info("detected Kubernetes environment, using leader election for syncs");
   const namespace = await podNamespace(settings.podNamespace, serviceAccountDir, log);
   const connection = inClusterConnection({ serviceAccountDir, host, port: kubernetes.port });
-  const client = kubeClient({
+  const client = lightKubeClient({
     connection,
     fieldManager: "dkp-bot",
     userAgent: `dkp-bot/${version}`,
@@ -133,17 +135,14 @@ export type LatestConfig = (previous: BotConfig | undefined, signal: AbortSignal
 
 function latestConfig({ settings, log, shutdown }: RunOptions): LatestConfig {
   let latest: BotConfig | undefined;
-  const waiting = new Set<() => void>();
+  const change = announcement();
   if (settings.configFile !== undefined) {
     const file = watchConfigFile({
       path: settings.configFile,
       log,
       onConfig(config) {
         latest = config;
-        for (const resolve of waiting) {
-          resolve();
-        }
-        waiting.clear();
+        change.tell();
       },
     });
     shutdown.step("config file", () => file.close());
@@ -155,10 +154,7 @@ function latestConfig({ settings, log, shutdown }: RunOptions): LatestConfig {
       if (config !== undefined && config !== previous) {
         return config;
       }
-      await new Promise<void>((resolve) => {
-        waiting.add(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
+      await change.heard(signal);
     }
   };
 }

@@ -96,6 +96,7 @@ describe("the session", () => {
     const replica = await home.replica();
     await home.registered();
     const [first] = await home.discord.sessions();
+    expect(replica.logs.some(({ msg }) => msg === "waiting to identify with Discord")).toBe(false);
     await home.discord.chaos.disconnect();
     await until(async () => ((await home.discord.sessions())[0]?.resumes ?? 0) === 1);
     await home.discord.chaos.reconnect();

@@ -3,6 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reportSchema, type Report } from "../../../crds/report.ts";
+import { announcement } from "../../../bot/announcement.ts";
+import { botFacts } from "../../../bot/facts.ts";
+import { keepReport } from "../../../bot/jobs/report.ts";
+import { inClusterConnection } from "../../../runtime/kube/config.ts";
+import { lightKubeClient } from "../../../runtime/kube/light-client.ts";
+import { logger } from "../../../runtime/log.ts";
 import { startControlPlane, type ControlPlane } from "../../cluster/control-plane.ts";
 import { house, until, type House, type Replica } from "../house.ts";
 
@@ -153,6 +159,49 @@ describe("in Kubernetes", () => {
     await until(async () => (await reported())?.term === 2);
   });
 
+  test("what changes while the report is being written is reported too", async () => {
+    await second.stop();
+    const ending = new AbortController();
+    const change = announcement();
+    const told = ["Connecting", "NotInGuild", "Connected"] as const;
+    let writes = 0;
+    const { hostname: host, port } = new URL(cluster.url);
+    const client = lightKubeClient({
+      connection: inClusterConnection({ serviceAccountDir, host, port }),
+      fieldManager: "test",
+      userAgent: "test",
+    });
+    const facts = botFacts(logger({ level: "silent", format: "json", name: "test" }));
+    const keeping = keepReport({
+      client: {
+        ...client,
+        async mergePatch(...call) {
+          const done = client.mergePatch(...call);
+          writes += 1;
+          change.tell();
+          return (await done) as never;
+        },
+      },
+      namespace,
+      name: "night-watch-report",
+      facts: () => ({
+        ...facts.report("a test", "test"),
+        discord: { state: told[writes] ?? "Connected", message: "" },
+      }),
+      changed: (signal) => change.heard(signal),
+      signal: ending.signal,
+      log: logger({ level: "silent", format: "json", name: "test" }),
+      spacingMs: 10,
+    });
+    await until(async () => (await reported())?.discord.state === "Connected");
+    expect(writes).toBe(3);
+    ending.abort();
+    await keeping;
+    await client.close();
+    second = await home.replica(environment("night-watch-bot-1"));
+    await until(async () => (await holder()) === "night-watch-bot-1");
+  });
+
   test("losing the Lease stops the jobs, never the process, and commands go on", async () => {
     await cluster.kill("kube-apiserver");
     await until(() => line(second, "lost leadership, jobs stopped") !== undefined);
@@ -162,6 +211,6 @@ describe("in Kubernetes", () => {
       .command("dkp award", { amount: "5", member: home.manager });
     expect((await award.reply()).content).toContain("+5 dkp");
     await cluster.restart("kube-apiserver");
-    await until(async () => (await holder()) === "night-watch-bot-1" && (await reported())?.term === 3);
+    await until(async () => (await holder()) === "night-watch-bot-1" && (await reported())?.term === 4);
   });
 });

@@ -143,9 +143,11 @@ describe("an orderly end", () => {
       "health",
     ]);
     expect((await home.discord.sessions()).filter(({ connected }) => connected)).toEqual([]);
-    const connections = await home.rows(
-      "select 1 from pg_stat_activity where datname = current_database() and usename = 'dkp_bot'",
-    );
-    expect(connections).toEqual([]);
+    await until(async () => {
+      const connections = await home.rows(
+        "select 1 from pg_stat_activity where datname = current_database() and usename = 'dkp_bot'",
+      );
+      return connections.length === 0;
+    });
   });
 });
