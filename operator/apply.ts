@@ -40,17 +40,43 @@ async function applyChild(
 ): Promise<Applied> {
   try {
     if (child.upkeep === "once") return await makeOnce(client, guild, child, known);
-    // Applying would merge into whatever bears the name, so what is not known is looked for first.
-    const live = known ?? (await client.get(child.resource, child.object.metadata));
-    if (live !== undefined && !belongsTo(guild, live)) return { outcome: "taken", child };
-    return await keep(client, child, live);
+    if (known !== undefined) return await keep(client, child, known);
+    const made = await applyNew(client, child);
+    if (made !== undefined) return { outcome: "created", child, live: made };
+    const live = await found(client, child);
+    return belongsTo(guild, live) ? await keep(client, child, live) : { outcome: "taken", child };
   } catch (error) {
     return { outcome: "refused", child, error };
   }
 }
 
-async function keep(client: KubeClient, child: Child, live: KubeObject | undefined): Promise<Applied> {
-  const covered = live !== undefined && covers(live, child.object);
+/** A version that no object has: etcd counts on from there before the API server writes its first. */
+const noVersion = "1";
+
+/**
+ * Makes a child by server-side apply, which would merge into whatever bears the name: a version that nothing has makes the API server
+ * refuse that (409), and is not looked at where there is nothing yet. So one request makes the child and gives us its fields as an
+ * apply does; a plain create would record them as written by hand, and they could not be applied away later. Undefined: the name is taken.
+ */
+async function applyNew(client: KubeClient, { resource, object }: Child): Promise<KubeObject | undefined> {
+  const metadata = { ...object.metadata, resourceVersion: noVersion };
+  try {
+    return await client.apply(resource, { ...object, metadata });
+  } catch (error) {
+    if (isKubeError(error, 409)) return undefined;
+    throw error;
+  }
+}
+
+/** What bears the name of a child that could not be made because of it. */
+async function found(client: KubeClient, { resource, object }: Child): Promise<KubeObject> {
+  const live = await client.get(resource, object.metadata);
+  if (live === undefined) throw new Error(`${childKey(object)} is just being deleted`);
+  return live;
+}
+
+async function keep(client: KubeClient, child: Child, live: KubeObject): Promise<Applied> {
+  const covered = covers(live, child.object);
   const applied = covered ? live : await client.apply(child.resource, child.object);
   const patch = withoutAdditions(applied, child.object);
   if (patch !== undefined) {
@@ -72,8 +98,7 @@ async function makeOnce(
   } catch (error) {
     if (!isKubeError(error, 409)) throw error;
   }
-  const live = await client.get(child.resource, child.object.metadata);
-  if (live === undefined) throw new Error(`${childKey(child.object)} is just being deleted`);
+  const live = await found(client, child);
   if (!belongsTo(guild, live)) return { outcome: "taken", child };
   if (isWhole(live)) return { outcome: "unchanged", child, live };
   return { outcome: "reverted", child, live: await client.apply(child.resource, child.object) };
@@ -90,7 +115,6 @@ function intent({ metadata }: KubeObject): string | undefined {
   return metadata.annotations?.[appliedAnnotation];
 }
 
-function outcomeOf(child: Child, live: KubeObject | undefined): "created" | "updated" | "reverted" {
-  if (live === undefined) return "created";
+function outcomeOf(child: Child, live: KubeObject): "updated" | "reverted" {
   return intent(live) === intent(child.object) ? "reverted" : "updated";
 }

@@ -1,6 +1,6 @@
 import type { KubeClient } from "../../runtime/kube/client.ts";
 import { isKubeError } from "../../runtime/kube/error.ts";
-import type { Resource } from "../../runtime/kube/object.ts";
+import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
 
 export type Write = { verb: string; kind: string; name: string };
 
@@ -11,10 +11,27 @@ function nameOf(subject: unknown): string {
   return metadata?.name ?? name ?? "?";
 }
 
-/** A client that keeps a list of its writes and of what it was forbidden. Events count unless they are left out. */
-export function recording(client: KubeClient): { client: KubeClient; writes: Write[]; forbidden: string[] } {
+type Recording = {
+  client: KubeClient;
+  /** Events count unless they are left out. */
+  writes: Write[];
+  /** Kinds of the objects that were read one by one. */
+  reads: string[];
+  /** Every status that was written, in order. */
+  statuses: KubeObject[];
+  forbidden: string[];
+};
+
+/** A client that keeps lists of what it does and of what it was forbidden. */
+export function recording(client: KubeClient): Recording {
   const writes: Write[] = [];
+  const reads: string[] = [];
+  const statuses: KubeObject[] = [];
   const forbidden: string[] = [];
+  const get: KubeClient["get"] = (resource, ...more) => {
+    reads.push(resource.kind);
+    return client.get(resource, ...more);
+  };
   const recorded = Object.fromEntries(
     writing.map((verb) => {
       const call = client[verb] as (
@@ -26,6 +43,7 @@ export function recording(client: KubeClient): { client: KubeClient; writes: Wri
         verb,
         async (resource: Resource, subject: unknown, ...more: unknown[]) => {
           writes.push({ verb, kind: resource.kind, name: nameOf(subject) });
+          if (verb === "applyStatus") statuses.push(subject as KubeObject);
           try {
             return await call(resource, subject, ...more);
           } catch (error) {
@@ -36,7 +54,7 @@ export function recording(client: KubeClient): { client: KubeClient; writes: Wri
       ];
     }),
   );
-  return { client: { ...client, ...recorded }, writes, forbidden };
+  return { client: { ...client, ...recorded, get }, writes, reads, statuses, forbidden };
 }
 
 /**
