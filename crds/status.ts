@@ -25,6 +25,7 @@ const phases = [
   "Migrating",
   "Deploying",
   "Ready",
+  "Updating",
   "Degraded",
   "Suspended",
   "Stalled",
@@ -37,7 +38,10 @@ export const statusSchema = z
       .int()
       .default(-1)
       .meta({ description: "Generation of spec that this status is about; -1 before the first look." }),
-    phase: z.enum(phases).optional().meta({ description: "Where the guild is on its way." }),
+    phase: z.enum(phases).optional().meta({
+      description:
+        "Where the guild is: Pending, DatabaseProvisioning, Migrating and Deploying on its first way up; Ready; Updating while a change is rolled out and nothing is wrong; Degraded when something that worked stopped working; Stalled when a person has to act; Suspended; Deleting.",
+    }),
     conditions: z
       .array(conditionSchema)
       .max(16)

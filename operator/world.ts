@@ -142,6 +142,7 @@ function trim(object: KubeObject): KubeObject {
   const kept = [
     "phase",
     "phaseReason",
+    "image",
     "instances",
     "readyInstances",
     "currentPrimary",

@@ -4,13 +4,18 @@ import type { Observation } from "./observation.ts";
 import { type Progress, holds } from "./progress.ts";
 
 /**
- * What is known about one aspect. "progress": on its way; "waiting": needs something from outside and goes on by itself once that is there;
- * "stalled": a person has to act.
+ * What is known about one aspect. "progress": on its way; "change": on its way from one good state to another, as a rollout is; "waiting":
+ * needs something from outside and goes on by itself once that is there; "stalled": a person has to act.
  */
-export type Finding = { level: "ok" | "progress" | "waiting" | "stalled"; reason: string; message: string };
+export type Finding = {
+  level: "ok" | "progress" | "change" | "waiting" | "stalled";
+  reason: string;
+  message: string;
+};
 
 const ok = (reason: string, message: string): Finding => ({ level: "ok", reason, message });
 const underWay = (reason: string, message: string): Finding => ({ level: "progress", reason, message });
+const change = (reason: string, message: string): Finding => ({ level: "change", reason, message });
 const waiting = (reason: string, message: string): Finding => ({ level: "waiting", reason, message });
 const stalled = (reason: string, message: string): Finding => ({ level: "stalled", reason, message });
 
@@ -32,6 +37,28 @@ export function obstacle(guild: DkpGuild, observation: Observation): Finding | u
   return refusal === undefined ? undefined : waiting("ApplyFailed", `${refusal} (tried again with backoff)`);
 }
 
+/** Phases in which CloudNativePG waits for a person. */
+const stuckPhases = new Set([
+  "Waiting for user action",
+  "Cluster cannot proceed to reconciliation due to an unknown plugin being required",
+  "Cluster has incomplete or invalid image catalog",
+  "Cluster is unrecoverable and needs manual intervention",
+  "Cluster cannot execute instance online upgrade due to missing architecture binary",
+  "Invalid cluster definition",
+]);
+
+/** Phases in which CloudNativePG carries out what it was told. */
+const changePhases = new Set([
+  "Switchover in progress",
+  "Upgrading cluster",
+  "Upgrading Postgres major version",
+  "Cluster upgrade delayed",
+  "Primary instance is being restarted in-place",
+  "Primary instance is being restarted without a switchover",
+  "Online upgrade in progress",
+  "Applying configuration",
+]);
+
 /** What is known about the database. */
 export function databaseFinding(observation: Observation, { cluster, databaseReady }: Progress): Finding {
   if (observation.cloudNativePg === "absent") {
@@ -41,19 +68,33 @@ export function databaseFinding(observation: Observation, { cluster, databaseRea
     );
   }
   if (cluster === undefined) return underWay("Creating", "The database is being created");
-  const { phase, phaseReason, readyInstances = 0, instances = 0, managedRolesStatus } = cluster.status ?? {};
-  if (databaseReady)
-    return ok("DatabaseReady", `${readyInstances} of ${instances} PostgreSQL instances are ready`);
+  const { phase = "", readyInstances = 0, image } = cluster.status ?? {};
+  const { instances = 0, imageName } = cluster.spec ?? {};
+  const count = `${readyInstances} of ${instances} PostgreSQL instances are ready`;
+  if (databaseReady) {
+    // CloudNativePG calls a Cluster ready until it has seen that its spec changed.
+    if (readyInstances < instances) return change("DatabaseUpdating", count);
+    if (image !== undefined && imageName !== undefined && image !== imageName)
+      return change("DatabaseUpdating", `${imageName} is about to be rolled out`);
+    return ok(
+      "DatabaseReady",
+      `${readyInstances} PostgreSQL instance${readyInstances === 1 ? " is" : "s are"} ready`,
+    );
+  }
+  const { name } = cluster.metadata;
+  const said = `Cluster ${name} is not ready (${whatIsSaid(cluster)}); see kubectl describe cluster.postgresql.cnpg.io ${name}`;
+  if (stuckPhases.has(phase)) return stalled("DatabaseStalled", said);
+  if (changePhases.has(phase)) return change("DatabaseUpdating", said);
+  return phase === "Failing over" ? waiting("DatabaseNotReady", said) : underWay("DatabaseNotReady", said);
+}
+
+function whatIsSaid({ status }: NonNullable<Progress["cluster"]>): string {
+  const { phase, phaseReason, managedRolesStatus } = status ?? {};
   const refused = Object.entries(managedRolesStatus?.cannotReconcile ?? {}).map(
     ([name, errors]) => `role ${name}: ${errors.join(", ")}`,
   );
-  const said = [phase, phaseReason, ...refused]
-    .filter((part) => part !== undefined && part !== "")
-    .join(": ");
-  return underWay(
-    "DatabaseNotReady",
-    `Cluster ${cluster.metadata.name} is not ready (${said === "" ? "nothing reported yet" : said}); see kubectl describe cluster ${cluster.metadata.name}`,
-  );
+  const parts = [phase, phaseReason, ...refused].filter((part) => part !== undefined && part !== "");
+  return parts.length === 0 ? "nothing reported yet" : parts.join(": ");
 }
 
 /** What is known about the Secrets that spec names; undefined when all are there. */
@@ -109,7 +150,7 @@ function migrationFinding({ image, jobName, migration }: Progress): Finding | un
       `Job ${jobName} failed to migrate the database for ${image}: see kubectl logs job/${jobName}; it is tried again`,
     );
   }
-  return underWay("Migrating", `The database is being migrated for ${image}`);
+  return change("Migrating", `The database is being migrated for ${image}`);
 }
 
 /** What is known about the bot's pods. */
@@ -153,15 +194,10 @@ function rolloutFinding(
   facts: Progress,
   problem: { reason: string; message: string } | undefined,
 ): Finding | undefined {
-  const { deployment } = facts;
+  const { deployment, report } = facts;
   const wanted = guild.spec.bot.replicas;
-  const {
-    observedGeneration = 0,
-    updatedReplicas = 0,
-    availableReplicas = 0,
-    replicas = 0,
-  } = deployment?.status ?? {};
-  const seen = observedGeneration >= (deployment?.metadata.generation ?? 0);
+  const { updatedReplicas = 0, availableReplicas = 0, replicas = 0 } = deployment?.status ?? {};
+  const seen = isSeen(deployment);
   if (seen && updatedReplicas >= wanted && availableReplicas >= wanted && replicas <= wanted)
     return undefined;
   // What the bot knows of Discord explains pods that are not ready better than their not being ready does.
@@ -178,16 +214,35 @@ function rolloutFinding(
   const failure = holds(deployment, "ReplicaFailure");
   if (failure !== undefined)
     return waiting("ReplicaFailure", `Pods cannot be created: ${failure.message ?? ""}`);
-  return underWay("Deploying", `${Math.min(availableReplicas, wanted)} of ${wanted} pods are ready`);
+  if (availableReplicas < wanted && report?.database.state === "Unreachable" && facts.databaseReady) {
+    return waiting("DatabaseUnreachable", `The bot cannot reach its database: ${report.database.message}`);
+  }
+  const ready = `${Math.min(availableReplicas, wanted)} of ${wanted} pods are ready`;
+  // With as many pods of the new version as there are pods, one that is not ready is one that failed.
+  if (seen && updatedReplicas >= replicas && replicas <= wanted) return underWay("PodsNotReady", ready);
+  const renewed = seen ? Math.min(updatedReplicas, wanted) : 0;
+  return change("Deploying", `${renewed} of ${wanted} pods are of the new version; ${ready}`);
 }
 
-/** What is known about the slash commands. */
+/** Whether the Deployment's status is about its present spec. */
+function isSeen(deployment: Progress["deployment"]): boolean {
+  return (deployment?.status?.observedGeneration ?? 0) >= (deployment?.metadata.generation ?? 0);
+}
+
+/**
+ * What is known about the slash commands. Discord keeps them, so a new leader that has yet to look at them ("Pending") takes nothing back
+ * that was known before.
+ */
 export function commandsFinding(guild: DkpGuild, { report }: Progress): Finding {
   if (guild.spec.bot.replicas === 0)
     return ok("ScaledToZero", "No pods are wanted, so commands stay as they are");
   if (report === undefined) return underWay("NoReport", "The bot has not reported yet");
   const { state, count, message } = report.commands;
-  if (state === "Registered") return ok("CommandsRegistered", `${count} commands are registered`);
+  if (state === "Registered") return ok(registered, `${count} commands are registered`);
   if (state === "Failed") return waiting("RegistrationFailed", `Discord refuses the commands: ${message}`);
-  return underWay("CommandsPending", message === "" ? "The commands are being registered" : message);
+  const before = guild.status?.conditions?.find(({ type }) => type === "CommandsRegistered");
+  if (before?.status === "True" && before.reason === registered) return ok(registered, before.message);
+  return change("CommandsPending", message === "" ? "The commands are being registered" : message);
 }
+
+const registered = "CommandsRegistered";

@@ -19,8 +19,10 @@ type LiveCondition = {
 };
 
 type ClusterObject = KubeObject & {
+  spec?: { instances?: number; imageName?: string };
   status?: {
     phase?: string;
+    image?: string;
     phaseReason?: string;
     instances?: number;
     readyInstances?: number;

@@ -1,22 +1,16 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
-import type { Condition, DkpGuildStatus, Phase } from "../../crds/status.ts";
-import {
-  type Finding,
-  botFinding,
-  commandsFinding,
-  databaseFinding,
-  obstacle,
-  secretFinding,
-} from "./findings.ts";
+import type { Condition, DkpGuildStatus } from "../../crds/status.ts";
+import { type Finding, botFinding, commandsFinding, databaseFinding, obstacle } from "./findings.ts";
 import { botSelector, selectorText } from "./names.ts";
 import type { Observation } from "./observation.ts";
+import { phase } from "./phase.ts";
 import type { Progress } from "./progress.ts";
 
 type Findings = { obstacle: Finding | undefined; database: Finding; bot: Finding; commands: Finding };
 
 /**
  * The status of a guild, as kstatus reads it: Ready says whether all is well, Reconciling that it is on its way, Stalled that a person has
- * to act. Times of conditions that did not change are kept, so that an unchanged guild has an unchanged status.
+ * to act. A rollout is on its way too, though old pods serve: who waits for a change waits until it has arrived. Times of conditions that did not change are kept, so that an unchanged guild has an unchanged status.
  */
 export function status(guild: DkpGuild, observation: Observation, facts: Progress): DkpGuildStatus {
   const findings = {
@@ -25,10 +19,11 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
     bot: botFinding(guild, observation, facts),
     commands: commandsFinding(guild, facts),
   };
-  const worst = summary(findings);
+  const unwell = troubles(findings);
+  const worst = unwell[0] ?? { level: "ok", reason: "Ready", message: "The bot runs and serves commands" };
   return {
     observedGeneration: guild.metadata.generation,
-    phase: phase(guild, observation, facts, worst),
+    phase: phase(guild, observation, facts, unwell),
     conditions: conditions(guild, observation.nowMs, findings, worst),
     replicas: facts.deployment?.status?.replicas ?? 0,
     readyReplicas: facts.deployment?.status?.readyReplicas ?? 0,
@@ -39,17 +34,18 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
   };
 }
 
-/** The first of what is not well, in the order in which a guild comes up. */
-function summary({ obstacle, database, bot, commands }: Findings): Finding {
-  const all = obstacle === undefined ? [database, bot, commands] : [obstacle];
-  const worst = all.find(({ level }) => level === "stalled") ?? all.find(({ level }) => level !== "ok");
-  return worst ?? { level: "ok", reason: "Ready", message: "The bot runs and serves commands" };
+/** What is not well: what a person has to act on, then the rest in the order in which a guild comes up. */
+function troubles({ obstacle, database, bot, commands }: Findings): Finding[] {
+  const all = (obstacle === undefined ? [database, bot, commands] : [obstacle]).filter(
+    ({ level }) => level !== "ok",
+  );
+  return all.toSorted((a, b) => Number(b.level === "stalled") - Number(a.level === "stalled"));
 }
 
 function conditions(guild: DkpGuild, nowMs: number, findings: Findings, worst: Finding): Condition[] {
   const { suspend } = guild.spec;
   const deleting = guild.metadata.deletionTimestamp !== undefined;
-  const reconciling = !suspend && (worst.level === "progress" || worst.level === "waiting");
+  const reconciling = !suspend && worst.level !== "ok" && worst.level !== "stalled";
   const rest = suspend
     ? { reason: "Suspended", message: "spec.suspend is set: nothing is changed until it is removed" }
     : {
@@ -90,20 +86,6 @@ function dated(guild: DkpGuild, nowMs: number, fresh: Draft): Condition {
   };
 }
 
-function phase(guild: DkpGuild, observation: Observation, facts: Progress, worst: Finding): Phase {
-  if (guild.metadata.deletionTimestamp !== undefined) return "Deleting";
-  if (guild.spec.suspend) return "Suspended";
-  if (worst.level === "stalled") return "Stalled";
-  if (worst.level === "ok") return "Ready";
-  const before = guild.status;
-  const wasWell = before?.phase === "Ready" || before?.phase === "Degraded";
-  if (wasWell && before.observedGeneration === guild.metadata.generation) return "Degraded";
-  const blocked = observation.cloudNativePg === "absent" || secretFinding(observation) !== undefined;
-  if (blocked || facts.cluster === undefined) return "Pending";
-  if (!facts.databaseReady) return "DatabaseProvisioning";
-  return facts.migration === "complete" ? "Deploying" : "Migrating";
-}
-
 function leader({ report }: Progress): Pick<DkpGuildStatus, "leader"> {
   return report === undefined
     ? {}
@@ -113,7 +95,7 @@ function leader({ report }: Progress): Pick<DkpGuildStatus, "leader"> {
 function database({ cluster }: Progress): Pick<DkpGuildStatus, "database"> {
   if (cluster === undefined) return {};
   const { phase, instances = 0, readyInstances = 0, currentPrimary } = cluster.status ?? {};
-  const wanted = (cluster["spec"] as { instances?: number } | undefined)?.instances ?? instances;
+  const wanted = cluster.spec?.instances ?? instances;
   return {
     database: {
       cluster: cluster.metadata.name,

@@ -8,9 +8,11 @@ const announced = new Set(["DatabaseReady", "BotReady", "CommandsRegistered"]);
 const onTheWay = new Set([
   "Creating",
   "DatabaseNotReady",
+  "DatabaseUpdating",
   "WaitingForDatabase",
   "Migrating",
   "Deploying",
+  "PodsNotReady",
   "NoReport",
   "CommandsPending",
 ]);
@@ -33,7 +35,8 @@ export function transitions(before: DkpGuildStatus | undefined, after: DkpGuildS
     const old = before?.conditions?.find((condition) => condition.type === type);
     if (!announced.has(type) || (old?.status === status && old.reason === reason)) return [];
     if (status === "True") return [{ type: "Normal", reason: type, message }];
-    if (old?.status !== "True" && onTheWay.has(reason)) return [];
+    const isExpected = after.phase === "Updating" || old?.status !== "True";
+    if (isExpected && onTheWay.has(reason)) return [];
     return [{ type: "Warning", reason, message }];
   });
   // A phase and its condition often turn together and would say the same twice.

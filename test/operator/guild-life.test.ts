@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
-import type { Resource } from "../../runtime/kube/object.ts";
+import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
 import { type Write, recording } from "./clients.ts";
 import { botReports, databaseReady, jobsEnd, makeGuild, makeToken, podsRun } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import {
+  type Status,
   condition as readCondition,
   patience as eventually,
   reachesPhase as phaseReached,
@@ -15,11 +16,13 @@ import {
 let scene: Scene;
 let operator: Operator;
 let writes: Write[];
+let reads: string[];
+let statuses: KubeObject[];
 let forbidden: string[];
 
 async function start(): Promise<void> {
   const recorded = recording(await scene.operatorClient());
-  ({ writes, forbidden } = recorded);
+  ({ writes, reads, statuses, forbidden } = recorded);
   operator = scene.startOperator(recorded.client, {
     recheckMs: 300,
     resyncMs: 400,
@@ -117,6 +120,8 @@ describe("a guild comes up", () => {
     const counts = Map.groupBy(children, ({ kind, name }) => `${kind} ${name}`);
     expect([...counts.values()].filter((list) => list.length > 1)).toEqual([]);
     expect(counts.size).toBe(14);
+    // Nothing is looked for before it is made; Secrets alone are read one by one.
+    expect(new Set(reads)).toEqual(new Set(["Secret"]));
     await staysQuiet();
     expect(forbidden).toEqual([]);
   });
@@ -263,7 +268,7 @@ describe("spec changes", () => {
 
   test("a new image waits for its migration, which may fail and is tried again", async () => {
     await scene.patch(kinds.guilds, namespace, "change", { spec: { bot: { channel: "canary" } } });
-    await reachesPhase(namespace, "change", "Migrating");
+    await reachesPhase(namespace, "change", "Updating");
     expect(await image()).toBe("dkp-bot:1");
     const failing = (await scene.list(kinds.jobs, namespace)).find(
       ({ metadata }) => metadata.annotations?.["dkp.dev/image"] === "dkp-bot:2",
@@ -287,12 +292,64 @@ describe("spec changes", () => {
         eventually,
       )
       .not.toBe(failing?.metadata.uid);
-    await reachesPhase(namespace, "change", "Migrating");
+    await reachesPhase(namespace, "change", "Updating");
     await jobsEnd(scene, namespace);
     await expect.poll(image, eventually).toBe("dkp-bot:2");
     await podsRun(scene, namespace, "change");
     await reachesPhase(namespace, "change", "Ready");
     expect(await seenJob(namespace)).toBe(1);
+  });
+
+  test("Ready says nothing of a change that has not arrived", async () => {
+    const first = statuses.length;
+    const changed = await scene.patch(kinds.guilds, namespace, "change", {
+      spec: { bot: { logLevel: "debug" }, database: { instances: 4 } },
+    });
+    const { generation } = changed.metadata;
+    // kubectl wait and kstatus take a condition of another generation for unknown.
+    expect((changed["status"] as { observedGeneration: number }).observedGeneration).toBeLessThan(
+      generation ?? 0,
+    );
+    await expect
+      .poll(async () => (await statusOf(namespace, "change")).observedGeneration, eventually)
+      .toBe(generation);
+    await podsRun(scene, namespace, "change");
+    await expect
+      .poll(async () => (await condition(namespace, "change", "BotReady"))?.status, eventually)
+      .toBe("True");
+    const said = statuses.slice(first).map((object) => object["status"] as Status);
+    expect(said.length).toBeGreaterThan(1);
+    for (const status of said) {
+      expect(status).toMatchObject({ phase: "Updating", observedGeneration: generation });
+      expect(status.conditions).toMatchObject([
+        { type: "Ready", status: "False", observedGeneration: generation },
+        { type: "Reconciling", status: "True", observedGeneration: generation },
+        { type: "Stalled", status: "False", observedGeneration: generation },
+        {},
+        {},
+        {},
+      ]);
+    }
+    const { conditions } = await scene.part(kinds.clusters, namespace, "change-db", "status");
+    const status = { instances: 4, readyInstances: 4, conditions };
+    await scene.patch(kinds.clusters, namespace, "change-db", { status }, "status");
+    await reachesPhase(namespace, "change", "Ready");
+  });
+
+  test("a field that was there from the first is removed by one more apply", async () => {
+    const { namespace: space, guildId } = await place();
+    await makeToken(scene, space);
+    const bot = { resources: { limits: { cpu: "2" } } };
+    await scene.create(kinds.guilds, space, makeGuild("fields", guildId, { bot }));
+    await bringUp(space, "fields");
+    const resources = async () =>
+      JSON.stringify((await scene.part(kinds.deployments, space, "fields-bot"))["template"]);
+    expect(await resources()).toContain('"cpu":"2"');
+    const before = writes.length;
+    await scene.patch(kinds.guilds, space, "fields", { spec: { bot: { resources: null } } });
+    await expect.poll(resources, eventually).not.toContain('"cpu":"2"');
+    const sent = writes.slice(before).filter(({ kind }) => kind === "Deployment");
+    expect(sent).toEqual([{ verb: "apply", kind: "Deployment", name: "fields-bot" }]);
   });
 
   test("a field that is removed is removed from the child too", async () => {

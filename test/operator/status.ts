@@ -9,7 +9,7 @@ type Condition = {
   message: string;
   observedGeneration: number;
 };
-type Status = {
+export type Status = {
   phase?: string;
   observedGeneration?: number;
   conditions?: Condition[];
