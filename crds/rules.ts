@@ -45,12 +45,9 @@ const pool = z
 
 const antiSnipe = z
   .strictObject({
-    windowSeconds: z
-      .int()
-      .min(1)
-      .max(600)
-      .optional()
-      .meta({ description: "A valid bid with less than this left extends the auction, in seconds." }),
+    windowSeconds: z.int().min(3).max(600).optional().meta({
+      description: "A valid bid with less than this left extends the auction, in seconds.",
+    }),
     extensionSeconds: z
       .int()
       .min(1)
@@ -69,7 +66,9 @@ const antiSnipe = z
 const auctions = z
   .strictObject({
     minimumBid: positiveAmount("Lowest first bid.").optional(),
-    increment: positiveAmount("By how much a bid must exceed the highest one.").optional(),
+    increment: positiveAmount(
+      "Steps in which bids climb from the lowest one: a bid must reach a step that no earlier bid reached.",
+    ).optional(),
     durationSeconds: z
       .int()
       .min(10)
