@@ -69,7 +69,7 @@ async function end(progress: Progress, env: NodeJS.ProcessEnv): Promise<void> {
 }
 
 /** What there is of a one-node cluster on this machine, running or left over, a line each. */
-export async function traces(): Promise<string[]> {
+async function traces(): Promise<string[]> {
   const rules = await Promise.all(
     ["iptables-save", "ip6tables-save"].map((program) => command(program, []).catch(() => ({ stdout: "" }))),
   );
