@@ -1,7 +1,10 @@
 import * as kinds from "../../operator/guild/resources.ts";
+import { objectCache } from "../../runtime/kube/cache.ts";
 import { kubeClient } from "../../runtime/kube/client.ts";
 import { inClusterConnection } from "../../runtime/kube/config.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
+import { type Reflector, reflect } from "../../runtime/kube/reflector.ts";
+import { logger } from "../../runtime/log.ts";
 import { report } from "../operator/players.ts";
 import { namespace } from "./api-server.ts";
 
@@ -24,7 +27,7 @@ const client = kubeClient({
 });
 const ready = new Set<string>();
 const reported = new Set<string>();
-const ending = new AbortController();
+const log = logger({ level: "warn", format: "json", name: "controllers" });
 
 const now = () => `${new Date().toISOString().slice(0, 19)}Z`;
 const holds = { status: "True", reason: "x", message: "" };
@@ -80,35 +83,31 @@ function announce(): void {
   process.send?.({ done: true, atMs: Date.now() });
 }
 
-/** Plays a part from the first object of a kind until the end; the bench starts this process before there is any. */
-async function play(resource: Resource, part: (object: KubeObject) => Promise<void>): Promise<void> {
-  const { resourceVersion } = await client.list(resource, { namespace, limit: 1 });
-  const query = { namespace, resourceVersion, onOpen: opened };
-  for await (const event of client.watch(resource, query, ending.signal)) {
-    if (event.type === "ADDED" || event.type === "MODIFIED") part(event.object).catch(fail);
-  }
-}
-
-let open = 0;
-function opened(): void {
-  open += 1;
-  if (open === parts.length) process.send?.({ watching: true });
-}
-
 function fail(error: unknown): void {
-  if (ending.signal.aborted) return;
   process.stderr.write(`${String(error)}\n`);
   process.exit(1);
 }
 
-process.once("SIGTERM", () => {
-  ending.abort();
-  void client.close().then(() => process.exit(0));
-});
-const parts = [
-  [kinds.clusters, startDatabase],
-  [kinds.jobs, endJob],
-  [kinds.deployments, runPods],
-  [kinds.guilds, count],
-] as const;
-for (const [resource, part] of parts) play(resource, part).catch(fail);
+/** Plays a part for every object of a kind, whatever becomes of watches on the way. */
+function play(resource: Resource, part: (object: KubeObject) => Promise<void>): Reflector {
+  return reflect({
+    client,
+    resource,
+    namespaces: [namespace],
+    cache: objectCache(),
+    onChange: (change) => {
+      if (change.type !== "deleted") part(change.object).catch(fail);
+    },
+    log,
+  });
+}
+
+process.once("SIGTERM", () => process.exit(0));
+const playing = [
+  play(kinds.clusters, startDatabase),
+  play(kinds.jobs, endJob),
+  play(kinds.deployments, runPods),
+  play(kinds.guilds, count),
+];
+await Promise.all(playing.map(({ synced }) => synced));
+process.send?.({ watching: true });

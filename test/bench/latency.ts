@@ -1,6 +1,9 @@
 import * as kinds from "../../operator/guild/resources.ts";
+import { objectCache } from "../../runtime/kube/cache.ts";
 import type { KubeClient } from "../../runtime/kube/client.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
+import { reflect } from "../../runtime/kube/reflector.ts";
+import { logger } from "../../runtime/log.ts";
 import { guildName, namespace } from "./api-server.ts";
 
 type Latencies = { changeMs: number[]; revertMs: number[] };
@@ -11,14 +14,13 @@ type Wait = (name: string, wanted: (object: KubeObject) => boolean) => Promise<n
  * a rule of a DkpGuild until its ConfigMap holds it, and a Deployment scaled by hand until it is back.
  */
 export async function latencies(admin: KubeClient, guilds: number, times: number): Promise<Latencies> {
-  const ending = new AbortController();
-  const configMap = await watched(admin, kinds.configMaps, ending.signal);
-  const deployment = await watched(admin, kinds.deployments, ending.signal);
+  const configMaps = await watched(admin, kinds.configMaps);
+  const deployments = await watched(admin, kinds.deployments);
   const result: Latencies = { changeMs: [], revertMs: [] };
   for (let index = 0; index < times; index += 1) {
     const name = guildName(Math.floor((index * guilds) / times));
     const minimumBid = 100 + index;
-    const changed = configMap(
+    const changed = configMaps.wait(
       `${name}-config`,
       ({ data }) =>
         (data as Record<string, string>)["config.yaml"]?.includes(`minimumBid: ${minimumBid}`) === true,
@@ -30,9 +32,9 @@ export async function latencies(admin: KubeClient, guilds: number, times: number
       { spec: { rules: { auctions: { minimumBid } } } },
     );
     result.changeMs.push((await changed) - sentMs);
-    result.revertMs.push(await revert(admin, deployment, `${name}-bot`));
+    result.revertMs.push(await revert(admin, deployments.wait, `${name}-bot`));
   }
-  ending.abort();
+  await Promise.all([configMaps.stop(), deployments.stop()]);
   return result;
 }
 
@@ -49,24 +51,25 @@ async function revert(admin: KubeClient, deployment: Wait, name: string): Promis
   return (await reverted) - sentMs;
 }
 
-/** Gives a function that waits for one object to look as wanted, and answers when that was seen. */
-async function watched(admin: KubeClient, resource: Resource, signal: AbortSignal): Promise<Wait> {
+type Watched = { wait: Wait; stop(): Promise<void> };
+
+/** Waits for one object to look as wanted, and answers when that was seen. */
+async function watched(admin: KubeClient, resource: Resource): Promise<Watched> {
   const waiting = new Map<string, (object: KubeObject) => void>();
-  const { resourceVersion } = await admin.list(resource, { namespace, limit: 1 });
-  const opened = Promise.withResolvers<void>();
-  const follow = async () => {
-    const query = { namespace, resourceVersion, onOpen: opened.resolve };
-    for await (const event of admin.watch(resource, query, signal))
-      if (event.type === "MODIFIED") waiting.get(event.object.metadata.name)?.(event.object);
-  };
-  follow().catch((error: unknown) => {
-    if (!signal.aborted) throw error;
+  const reflector = reflect({
+    client: admin,
+    resource,
+    namespaces: [namespace],
+    cache: objectCache(),
+    onChange: ({ object }) => waiting.get(object.metadata.name)?.(object),
+    log: logger({ level: "warn", format: "json", name: "bench" }),
   });
-  await opened.promise;
-  return (name, wanted) =>
+  await reflector.synced;
+  const wait: Wait = (name, wanted) =>
     new Promise((resolve) => {
       waiting.set(name, (object) => {
         if (wanted(object)) resolve(performance.now());
       });
     });
+  return { wait, stop: () => reflector.stop() };
 }

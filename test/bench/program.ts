@@ -38,6 +38,7 @@ export function program(file: string, options: ProgramOptions = {}): Program {
   });
   const pid = child.pid;
   if (pid === undefined) throw new Error(`${file} could not be started`);
+  process.once("exit", () => child.kill("SIGKILL"));
   const output: string[] = [];
   const messages: Said[] = [];
   const lines: Said[] = [];

@@ -6,9 +6,12 @@ import type { Observation } from "../../../operator/guild/observation.ts";
 import type { Progress } from "../../../operator/guild/progress.ts";
 import { guilds } from "../../../operator/guild/resources.ts";
 import { status } from "../../../operator/guild/status.ts";
+import { objectCache } from "../../../runtime/kube/cache.ts";
 import { kubeClient } from "../../../runtime/kube/client.ts";
 import { inClusterConnection } from "../../../runtime/kube/config.ts";
 import { type KubeObject, type Resource, resourcePath } from "../../../runtime/kube/object.ts";
+import { reflect } from "../../../runtime/kube/reflector.ts";
+import { logger } from "../../../runtime/log.ts";
 import { report } from "../../operator/players.ts";
 import { settings } from "../settings.ts";
 import { namespace } from "../api-server.ts";
@@ -126,9 +129,13 @@ function fail(error: unknown): void {
 
 const reader = kubeClient({ connection, fieldManager: "bench", userAgent: "bare-writer" });
 process.once("SIGTERM", () => process.exit(0));
-const { items, resourceVersion } = await reader.list(guilds, { namespace });
-items.forEach(take);
-const onOpen = () => void process.send?.({ watching: true });
-const query = { namespace, resourceVersion, onOpen };
-for await (const event of reader.watch(guilds, query, new AbortController().signal))
-  if (event.type === "ADDED") take(event.object);
+const watch = reflect({
+  client: reader,
+  resource: guilds,
+  namespaces: [namespace],
+  cache: objectCache(),
+  onChange: ({ object }) => take(object),
+  log: logger({ level: "warn", format: "json", name: "writer" }),
+});
+await watch.synced;
+process.send?.({ watching: true });
