@@ -229,20 +229,20 @@ function isSeen(deployment: Progress["deployment"]): boolean {
   return (deployment?.status?.observedGeneration ?? 0) >= (deployment?.metadata.generation ?? 0);
 }
 
+const registered = "CommandsRegistered";
+
 /**
- * What is known about the slash commands. Discord keeps them, so a new leader that has yet to look at them ("Pending") takes nothing back
- * that was known before.
+ * What is known about the slash commands. Discord keeps them, so neither a new leader that has yet to look at them ("Pending") nor a
+ * report that was lost takes back what was known before.
  */
 export function commandsFinding(guild: DkpGuild, { report }: Progress): Finding {
   if (guild.spec.bot.replicas === 0)
     return ok("ScaledToZero", "No pods are wanted, so commands stay as they are");
-  if (report === undefined) return underWay("NoReport", "The bot has not reported yet");
-  const { state, count, message } = report.commands;
+  const { state = "Pending", count = 0, message = "" } = report?.commands ?? {};
   if (state === "Registered") return ok(registered, `${count} commands are registered`);
   if (state === "Failed") return waiting("RegistrationFailed", `Discord refuses the commands: ${message}`);
-  const before = guild.status?.conditions?.find(({ type }) => type === "CommandsRegistered");
+  const before = guild.status?.conditions?.find(({ type }) => type === registered);
   if (before?.status === "True" && before.reason === registered) return ok(registered, before.message);
+  if (report === undefined) return underWay("NoReport", "The bot has not reported yet");
   return change("CommandsPending", message === "" ? "The commands are being registered" : message);
 }
-
-const registered = "CommandsRegistered";
