@@ -8,13 +8,17 @@ import { patience, reachesPhase } from "./status.ts";
 let scene: Scene;
 let operator: Operator;
 
-beforeAll(async () => {
-  scene = await openScene({ cloudNativePg: true });
+async function start(): Promise<void> {
   operator = scene.startOperator(await scene.operatorClient(), {
     recheckMs: 300,
     resyncMs: 500,
     secretMemoryMs: 0,
   });
+}
+
+beforeAll(async () => {
+  scene = await openScene({ cloudNativePg: true });
+  await start();
 });
 
 afterAll(async () => {
@@ -99,5 +103,24 @@ describe("a guild that is deleted", () => {
     await scene.plane.call("DELETE", `/api/v1/namespaces/${namespace}`);
     await scene.remove(kinds.guilds, namespace, "watch");
     await expect.poll(() => guildOf(namespace), patience).toBeUndefined();
+  });
+});
+
+describe("a guild that is deleted while no operator runs", () => {
+  test.each<[string, (namespace: string) => Promise<unknown>]>([
+    ["one runs again", start],
+    [
+      "its finalizer is taken away by hand",
+      (namespace) => scene.patch(kinds.guilds, namespace, "watch", { metadata: { finalizers: null } }),
+    ],
+  ])("waits until %s, and its database stays", async (_, remedy) => {
+    const { namespace } = await bringUp("Retain");
+    const uid = await uidOf(namespace);
+    await operator.stop();
+    await scene.remove(kinds.guilds, namespace, "watch");
+    expect((await guildOf(namespace))?.metadata.deletionTimestamp).toBeDefined();
+    await remedy(namespace);
+    await expect.poll(() => guildOf(namespace), patience).toBeUndefined();
+    expect(await uidOf(namespace)).toBe(uid);
   });
 });

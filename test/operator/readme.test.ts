@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+
+const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+
+/** Reasons in the first column of README's table of troubles. */
+function explained(): Set<string> {
+  const [, rest = ""] = text("README.md").split("## When something is wrong");
+  const [section = ""] = rest.split("\n## ");
+  const cells = section.split("\n").map((line) => /^\| ((?:`[A-Za-z]+`(?:, )?)+) \|/.exec(line)?.[1] ?? "");
+  return new Set(cells.flatMap((cell) => [...cell.matchAll(/`([A-Za-z]+)`/g)].map(([, name = ""]) => name)));
+}
+
+/** Reasons that the operator gives for what does not pass by itself within an ordinary way up. */
+function given(): Set<string> {
+  const source = text("operator/guild/findings.ts");
+  const calls = source.matchAll(/(?:waiting|stalled)\(\s*"([A-Za-z]+)"/g);
+  return new Set([...calls].map(([, name = ""]) => name));
+}
+
+/** What kubelet and the scheduler say of pods, handed on as it is. */
+const ofPods = [
+  "ImagePullBackOff",
+  "ErrImagePull",
+  "CrashLoopBackOff",
+  "CreateContainerConfigError",
+  "Unschedulable",
+];
+
+describe("README", () => {
+  test("explains every reason for which a guild may not be Ready", () => {
+    const known = explained();
+    expect([...given()].filter((reason) => !known.has(reason))).toEqual([]);
+  });
+
+  test("explains no reason that is never given", () => {
+    const possible = new Set([...given(), ...ofPods]);
+    expect([...explained()].filter((reason) => !possible.has(reason))).toEqual([]);
+  });
+});
