@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { REST, Routes, type APIGatewayBotInfo } from "discord.js";
+import type { APIGatewayBotInfo } from "discord.js";
+import { REST, Routes } from "./discord/discord-js.ts";
 import { parse } from "yaml";
 import { botConfigSchema } from "../crds/bot-config.ts";
 import { inClusterConnection } from "../runtime/kube/config.ts";

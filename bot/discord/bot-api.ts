@@ -1,4 +1,5 @@
-import { DiscordAPIError, Routes, type REST } from "discord.js";
+import type { REST } from "discord.js";
+import { DiscordAPIError, Routes } from "./discord-js.ts";
 import type { OutgoingBody } from "./outgoing.ts";
 
 /** Where a message of ours is. */

@@ -1,11 +1,6 @@
 import { createHash } from "node:crypto";
-import {
-  ApplicationCommandOptionType,
-  ApplicationCommandType,
-  PermissionFlagsBits,
-  type APIApplicationCommandOption,
-  type APIApplicationCommandSubcommandOption,
-} from "discord.js";
+import type { APIApplicationCommandOption, APIApplicationCommandSubcommandOption } from "discord.js";
+import { ApplicationCommandOptionType, ApplicationCommandType, PermissionFlagsBits } from "./discord-js.ts";
 import type { ButtonCommand, SlashCommand } from "./command.ts";
 import { againButton } from "./commands/again.ts";
 import { auctionBid } from "./commands/auction-bid.ts";

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { InteractionResponseType, type APIInteraction } from "discord.js";
+import type { APIInteraction } from "discord.js";
+import { InteractionResponseType } from "./discord-js.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { claim, finish, orphans, type Claim } from "../store/inbox.ts";
 import { slashCommand } from "./catalog.ts";

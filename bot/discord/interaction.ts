@@ -1,14 +1,16 @@
+import type {
+  APIApplicationCommandInteractionDataBasicOption,
+  APIApplicationCommandInteractionDataOption,
+  APIInteraction,
+  APIInteractionGuildMember,
+  APIUser,
+} from "discord.js";
 import {
   ApplicationCommandOptionType,
   ApplicationCommandType,
   ComponentType,
   InteractionType,
-  type APIApplicationCommandInteractionDataBasicOption,
-  type APIApplicationCommandInteractionDataOption,
-  type APIInteraction,
-  type APIInteractionGuildMember,
-  type APIUser,
-} from "discord.js";
+} from "./discord-js.ts";
 import type { AuctionId } from "../ledger/event.ts";
 import { snowflakeTimeMs } from "./snowflake.ts";
 

@@ -1,4 +1,4 @@
-import { ButtonStyle, ComponentType, MessageFlags } from "discord.js";
+import { ButtonStyle, ComponentType, MessageFlags } from "./discord-js.ts";
 
 type Embed = { title: string; description: string; color?: number; footer?: { text: string } };
 export type Button = { type: number; style: number; label: string; custom_id: string; disabled: boolean };

@@ -1,4 +1,4 @@
-import { InteractionResponseType } from "discord.js";
+import { InteractionResponseType } from "./discord-js.ts";
 import type { OutboxRow, OutgoingCall } from "../store/call.ts";
 import type { GuildLedger } from "../store/request.ts";
 import { currentAuctionBody } from "./auction-message.ts";

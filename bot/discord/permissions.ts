@@ -1,4 +1,4 @@
-import { PermissionFlagsBits } from "discord.js";
+import { PermissionFlagsBits } from "./discord-js.ts";
 import type { Actor } from "./interaction.ts";
 
 /**

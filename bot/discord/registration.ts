@@ -1,4 +1,5 @@
-import { Routes, type REST } from "discord.js";
+import type { REST } from "discord.js";
+import { Routes } from "./discord-js.ts";
 import { commandDefinitions, definitionsHash } from "./catalog.ts";
 
 export type Registration = {

@@ -1,4 +1,4 @@
-import { InteractionResponseType } from "discord.js";
+import { InteractionResponseType } from "./discord-js.ts";
 import type { CallbackResult, InteractionApi, InteractionRef } from "./interaction-api.ts";
 import { edited, type OutgoingBody } from "./outgoing.ts";
 

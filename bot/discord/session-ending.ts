@@ -1,4 +1,4 @@
-import { DiscordAPIError, GatewayCloseCodes } from "discord.js";
+import { DiscordAPIError, GatewayCloseCodes } from "./discord-js.ts";
 
 /** How the bot stands with Discord; the names are those of the report. */
 export type SessionState =

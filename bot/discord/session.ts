@@ -1,12 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  Client,
-  GatewayDispatchEvents,
-  GatewayIntentBits,
-  Options,
-  type APIInteraction,
-  type REST,
-} from "discord.js";
+import type { APIInteraction, REST } from "discord.js";
+import { Client, GatewayDispatchEvents, GatewayIntentBits, Options } from "./discord-js.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { emptiedCaches, stripped } from "./caches.ts";
 import type { IdentifyGate } from "./identify.ts";

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DiscordAPIError, type REST } from "discord.js";
+import type { REST } from "discord.js";
+import { DiscordAPIError } from "../discord/discord-js.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { pendingRegistration, registerCommands, type Registration } from "../discord/registration.ts";
 

@@ -1,4 +1,4 @@
-import { ApplicationCommandOptionType } from "discord.js";
+import { ApplicationCommandOptionType } from "../discord-js.ts";
 import { parseAmount } from "../../ledger/amount.ts";
 import type { StartAuction } from "../../ledger/command.ts";
 import type { Refusal } from "../../ledger/refusal.ts";

@@ -1,4 +1,4 @@
-import { ApplicationCommandOptionType } from "discord.js";
+import { ApplicationCommandOptionType } from "../discord-js.ts";
 import type { Json } from "../../ledger/event.ts";
 import { RULE_KEYS, type RuleKey, type Rules } from "../../ledger/rules.ts";
 import { always, denied, type SlashCommand } from "../command.ts";

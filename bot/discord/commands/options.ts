@@ -1,9 +1,9 @@
-import {
-  ApplicationCommandOptionType,
-  type APIApplicationCommandIntegerOption,
-  type APIApplicationCommandStringOption,
-  type APIApplicationCommandUserOption,
+import type {
+  APIApplicationCommandIntegerOption,
+  APIApplicationCommandStringOption,
+  APIApplicationCommandUserOption,
 } from "discord.js";
+import { ApplicationCommandOptionType } from "../discord-js.ts";
 
 /** Discord's limit for names and values of choices. */
 export const choiceLimit = 100;

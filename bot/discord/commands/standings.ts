@@ -1,4 +1,4 @@
-import { ApplicationCommandOptionType } from "discord.js";
+import { ApplicationCommandOptionType } from "../discord-js.ts";
 import { standings as standingsOf, standingsCount, type StandingRow } from "../../store/queries.ts";
 import { denied, type ButtonCommand, type Doing, type SlashCommand, type Surroundings } from "../command.ts";
 import { flagOption, integerOption, textOption } from "../interaction.ts";
