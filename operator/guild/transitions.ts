@@ -39,6 +39,7 @@ export function transitions(before: DkpGuildStatus | undefined, after: DkpGuildS
     if (isExpected && onTheWay.has(reason)) return [];
     return [{ type: "Warning", reason, message }];
   });
-  // A phase and its condition often turn together and would say the same twice.
-  return [...phase, ...turned.filter(({ reason }) => phase[0]?.reason !== reason)];
+  // A new phase tells of what has come right, and often the trouble too: nobody need read the same twice.
+  const rest = turned.filter(({ type, reason }) => type === "Warning" && reason !== phase[0]?.reason);
+  return phase.length === 0 ? turned : [...phase, ...rest];
 }

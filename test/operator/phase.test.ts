@@ -212,11 +212,7 @@ describe("Events", () => {
       before = after;
       return events;
     });
-    expect(told.map(({ type, reason }) => `${type} ${reason}`)).toEqual([
-      "Normal Updating",
-      "Normal Ready",
-      "Normal BotReady",
-    ]);
+    expect(told.map(({ type, reason }) => `${type} ${reason}`)).toEqual(["Normal Updating", "Normal Ready"]);
   });
 
   test("of a pod that died warn once", () => {
