@@ -149,7 +149,8 @@ async function work(
     await finish(database, own, []);
     return;
   }
-  const announce = setTimeout(() => void answer.defer(), taken.createdAtMs + announceAfterMs - now());
+  const waitMs = Math.max(0, taken.createdAtMs + announceAfterMs - now());
+  const announce = setTimeout(() => void answer.defer(), waitMs);
   await way.handle(taken, own, answer).finally(() => clearTimeout(announce));
 }
 

@@ -11,6 +11,7 @@ import { startTelemetry } from "../../runtime/telemetry.ts";
 import type { Application, Guild, Interaction, Member, Message } from "../discord/driver.ts";
 import { startDiscord, type DiscordStandIn } from "../discord/stand-in.ts";
 import { startPostgres } from "../postgres/server.ts";
+import { keptPostgres, type KeptPostgres } from "./kept-postgres.ts";
 import { bold, dim, readable, typables, typed, type Typable } from "./terminal.ts";
 
 const usage = `npm run bot [-- options]
@@ -62,12 +63,11 @@ async function main(): Promise<number> {
   write(`${bold("dkp-operator")}: one bot, without Kubernetes\n`);
   const folder = values["keep-data"];
   const postgres = await step(write, "PostgreSQL", async () => {
-    const server = await startPostgres();
+    const server = folder === undefined ? await passingPostgres() : await keptPostgres(folder);
     return [server, `16.6 on port ${server.port}, data in ${folder ?? "a folder that goes when you leave"}`];
   });
   const real = process.env["DISCORD_TOKEN"] !== undefined;
   const stage = real ? undefined : await step(write, "Discord", () => standIn(write));
-  const database = await postgres.createDatabase();
   const ended = Promise.withResolvers<number>();
   const log = logger({
     level: values.verbose ? "debug" : "warn",
@@ -91,7 +91,7 @@ async function main(): Promise<number> {
             DISCORD_GUILD_ID: stage.guild.id,
             DISCORD_API_URL: stage.discord.apiUrl,
           }),
-      DATABASE_URL: database.ownerUrl,
+      DATABASE_URL: postgres.databaseUrl,
       DATABASE_SSL_MODE: "disable",
       METRICS_ADDRESS: "127.0.0.1:0",
       SERVICE_ACCOUNT_DIR: "/nonexistent",
@@ -108,6 +108,12 @@ async function main(): Promise<number> {
   const code = await ended.promise;
   await stage?.discord.close();
   return code;
+}
+
+async function passingPostgres(): Promise<KeptPostgres> {
+  const server = await startPostgres();
+  const { ownerUrl } = await server.createDatabase();
+  return { port: server.port, databaseUrl: ownerUrl, stop: () => server.stop() };
 }
 
 /** Runs one step of the start and tells what came of it and how long it took. */
@@ -128,12 +134,18 @@ async function step<Result>(
 async function standIn(write: (text: string) => void): Promise<[Stage, string]> {
   const discord = await startDiscord();
   const application = await discord.addApplication({ name: "DKP" });
+  // Constant ids, so that a database that was kept still knows everybody.
   const guild = await discord.addGuild({
     id: "123456789012345678",
     name: "Night Watch",
     roles: [{ name: "Officer", permissions: 1n << 5n }],
-    channels: [{ name: "loot" }],
-    members: [{ name: "mira", roles: ["Officer"] }, { name: "anna" }, { name: "ben" }, { name: "cleo" }],
+    channels: [{ id: "1000000000000000003", name: "loot" }],
+    members: [
+      { id: "1000000000000000011", name: "mira", roles: ["Officer"] },
+      { id: "1000000000000000012", name: "anna" },
+      { id: "1000000000000000013", name: "ben" },
+      { id: "1000000000000000014", name: "cleo" },
+    ],
     applications: [application],
   });
   const sentence = `a stand-in on this machine (the real one with DISCORD_TOKEN), guild Night Watch`;
