@@ -49,6 +49,7 @@ function options(name: string, entry: string): BuildOptions {
     target: "node24",
     external: optional,
     // discord.js and its parts each bring an older undici of their own: one is enough, and saves megabytes in every bot.
+    // The price: this one refuses the FormData with which discord.js would send files, and the bot sends none.
     alias: { undici: `${root}/node_modules/undici` },
     plugins: [oneLanguage],
     // Packages written as CommonJS ask for builtins by require, which an ES module has to be given.
