@@ -1,4 +1,5 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { createServer, type AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { house, until, type House } from "./house.ts";
@@ -128,4 +129,36 @@ describe("a process", () => {
       await own.close();
     }
   });
+
+  test("does not touch the ledger of another guild, and says why it is not ready", async () => {
+    const other = home.environment({
+      DISCORD_GUILD_ID: "123456789012345678",
+      METRICS_ADDRESS: `127.0.0.1:${await freePort()}`,
+    });
+    const child = spawn(process.execPath, [program], { env: other, stdio: "ignore" });
+    try {
+      const get = (path: string) => fetch(`http://${other["METRICS_ADDRESS"]}${path}`);
+      await until(() =>
+        get("/healthz").then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      );
+      await until(async () => (await (await get("/readyz")).text()).includes("holds the ledger of guild"));
+      expect((await get("/readyz")).status).toBe(503);
+      expect(await home.discord.sessions()).toHaveLength(1);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
 });
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
+}

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Interaction, InteractionRecord, Member } from "../discord/driver.ts";
 import { house, until, type House, type ReplicaProcess } from "./house.ts";
@@ -141,21 +142,44 @@ describe("three replicas", () => {
     expect(commands.flatMap(({ record }) => record.followups)).toEqual([]);
   });
 
-  test("carry out what a killed replica had claimed but not answered", async () => {
+  test("carry out what a killed replica had claimed and not begun", async () => {
     const [, second, third] = replicas;
     await third?.kill("SIGSTOP");
+    const client = new pg.Client({ connectionString: home.postgres.adminUrl(home.database.name) });
+    await client.connect();
+    await client.query("begin; lock table stream in access exclusive mode");
+    const award = await home.discord
+      .as(home.manager)
+      .command("dkp award", { amount: "76", member: home.players[0] as Member });
+    await until(async () => (await home.rows("select 1 from inbox where finished_at is null")).length === 1);
+    await second?.kill("SIGKILL");
+    await third?.kill("SIGCONT");
+    await award.until(({ state }) => state === "deferred");
+    await client.query("commit");
+    await client.end();
+    const reply = await award.reply();
+    expect(reply.content).toContain("+76 dkp");
+    expect((await written()).get(award.id)).toEqual(["PointsAwarded"]);
+  });
+
+  test("show the answer that a killed replica had stored and not given", async () => {
+    const [, , third] = replicas;
+    const fourth = await home.process({ POD_NAME: "bot-4" });
+    await until(
+      async () => (await home.discord.sessions()).filter(({ connected }) => connected).length === 2,
+    );
+    await fourth.kill("SIGSTOP");
     // Its answer never arrives, so the command stays unanswered until the replica dies.
     await home.discord.chaos.fault({ kind: "drop", method: "POST", path: "/callback$" });
     const award = await home.discord
       .as(home.manager)
       .command("dkp award", { amount: "77", member: home.players[0] as Member });
     await until(async () => (await written()).has(award.id));
-    await second?.kill("SIGKILL");
+    await third?.kill("SIGKILL");
     await home.discord.chaos.calm();
-    await third?.kill("SIGCONT");
-    const record = await award.until(({ state }) => state === "answered" || state === "failed");
-    expect(record.state).toBe("answered");
-    expect(record.original?.content).toContain("+77 dkp");
+    await fourth.kill("SIGCONT");
+    const reply = await award.reply();
+    expect(reply.content).toContain("+77 dkp");
     expect((await written()).get(award.id)).toEqual(["PointsAwarded"]);
   });
 });
