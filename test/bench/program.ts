@@ -53,7 +53,12 @@ export function program(file: string, options: ProgramOptions = {}): Program {
     );
   return {
     pid,
-    usage: () => usage(pid),
+    usage() {
+      if (child.exitCode === null && child.signalCode === null) return usage(pid);
+      throw new Error(
+        `${file} ended with ${child.signalCode ?? child.exitCode}:\n${output.slice(-8).join("\n")}`,
+      );
+    },
     message: async <T>(wanted: (message: Said) => boolean, timeoutMs = 600_000) =>
       (await wait(messages, wanted, timeoutMs)) as T,
     line: (wanted, timeoutMs = 60_000) => wait(lines, wanted, timeoutMs),
