@@ -12,11 +12,7 @@ const configMaps: Resource = {
   namespaced: true,
 };
 
-/**
- * Keeps the report ConfigMap equal to what `facts` says for as long as this process leads. Facts that did not change
- * are not written again, and writes keep `spacingMs` between them however fast the facts change. Ends with `signal`.
- */
-export async function keepReport(options: {
+type ReportOptions = {
   client: KubeClient;
   namespace: string;
   name: string;
@@ -26,7 +22,17 @@ export async function keepReport(options: {
   signal: AbortSignal;
   log: Logger;
   spacingMs?: number;
-}): Promise<void> {
+  /** How often the report is read although nothing changed; ten thousand bots read theirs. */
+  lookAgainMs?: number;
+};
+
+const lookAgainMs = 300_000;
+
+/**
+ * Keeps the report ConfigMap equal to what `facts` says for as long as this process leads. Facts that did not change
+ * are not written again, and writes keep `spacingMs` between them however fast the facts change. Ends with `signal`.
+ */
+export async function keepReport(options: ReportOptions): Promise<void> {
   const { signal } = options;
   let written: string | undefined;
   while (!signal.aborted) {
@@ -35,15 +41,29 @@ export async function keepReport(options: {
       written = text;
     }
     await sleep(options.spacingMs ?? 1000, undefined, { signal }).catch(() => undefined);
+    // What changed during a write or the pause was announced to nobody: look at the facts again before waiting.
     if (text === written && text === JSON.stringify(options.facts())) {
-      await options.changed(signal).catch(() => undefined);
+      const looking = AbortSignal.timeout(options.lookAgainMs ?? lookAgainMs);
+      await options.changed(AbortSignal.any([signal, looking]));
+      written = looking.aborted ? await present(options) : written;
     }
+  }
+}
+
+/** What the report says now: somebody may have emptied it, or the operator made it anew. */
+async function present({ client, namespace, name, log, signal }: ReportOptions): Promise<string | undefined> {
+  try {
+    const found = await client.get(configMaps, { namespace, name }, { signal });
+    return (found?.["data"] as Record<string, string> | undefined)?.[reportKey];
+  } catch (error) {
+    log.debug({ err: error, configMap: name }, "the report could not be read");
+    return undefined;
   }
 }
 
 async function wrote(
   text: string,
-  { client, namespace, name, signal, log }: Parameters<typeof keepReport>[0],
+  { client, namespace, name, signal, log }: ReportOptions,
 ): Promise<boolean> {
   try {
     const data = { [reportKey]: text };

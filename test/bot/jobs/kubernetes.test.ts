@@ -159,7 +159,7 @@ describe("in Kubernetes", () => {
     await until(async () => (await reported())?.term === 2);
   });
 
-  test("what changes while the report is being written is reported too", async () => {
+  test("what changes while the report is being written is reported too, and a report that was lost is written again", async () => {
     await second.stop();
     const ending = new AbortController();
     const change = announcement();
@@ -192,9 +192,13 @@ describe("in Kubernetes", () => {
       signal: ending.signal,
       log: logger({ level: "silent", format: "json", name: "test" }),
       spacingMs: 10,
+      lookAgainMs: 300,
     });
     await until(async () => (await reported())?.discord.state === "Connected");
     expect(writes).toBe(3);
+    // Nothing changed for the bot; but somebody emptied its report.
+    await cluster.call("PATCH", report, { data: null }, "application/merge-patch+json");
+    await until(async () => (await reported())?.discord.state === "Connected");
     ending.abort();
     await keeping;
     await client.close();
