@@ -6,6 +6,8 @@ import type { Rows } from "./rows.ts";
 export type Append = {
   /** The version the decisions were made on. */
   readonly from: number;
+  /** The hash of that version's event, hex: after a failover the same number may be another event. */
+  readonly fromHash: string;
   readonly to: number;
   /** Hex. */
   readonly hash: string;
@@ -31,7 +33,7 @@ export const LEASE_SECONDS = 30;
 const text = `
 with head as (
   update stream set version = $2, hash = decode($3, 'hex')
-  where version = $1 and ($4::bigint is null or term = $4)
+  where version = $1 and hash = decode($18, 'hex') and ($4::bigint is null or term = $4)
   returning version
 ), finished as (
   update inbox set finished_at = now(), decision = c.decision, version = $2
@@ -147,6 +149,7 @@ function values(write: Append): unknown[] {
     json(write.calls.map(callRow)),
     write.batch,
     write.replica,
+    write.fromHash,
   ];
 }
 

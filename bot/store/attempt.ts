@@ -35,6 +35,7 @@ export type Prepared = Attempt & {
   readonly batch: string;
   readonly work: Batch;
   readonly from: number;
+  readonly fromHash: string;
   readonly jobs: readonly Job[];
   readonly decided: readonly Decided[];
 };
@@ -62,7 +63,8 @@ export async function prepare(
     if (missing.length === 0) {
       const { version: to, headHash: hash } = work.state;
       const batch = randomBytes(12).toString("base64url");
-      return { work, from: memory.state.version, to, hash, batch, jobs, decided };
+      const { version: from, headHash: fromHash } = memory.state;
+      return { work, from, fromHash, to, hash, batch, jobs, decided };
     }
     for (const [seq, event] of await eventsAt(pool, missing)) {
       targets.set(seq, event);
@@ -80,9 +82,10 @@ function attempted<Result>(job: Job, decide: () => Result): Result {
 
 /** Appends a prepared batch; undefined when the head or the term is another by now. */
 export function write(pool: Pool, prepared: Prepared, replica: number): Promise<AppendedCalls | undefined> {
-  const { work, from, to, hash, batch, jobs, decided } = prepared;
+  const { work, from, fromHash, to, hash, batch, jobs, decided } = prepared;
   return append(pool, {
     from,
+    fromHash,
     to,
     hash,
     batch,

@@ -83,6 +83,7 @@ async function writeOpening(core: Core, ledgerId: string): Promise<void> {
   // Another replica may have been first: then the head has moved and this writes nothing.
   await append(core.database.pool, {
     from: 0,
+    fromHash: core.memory().state.headHash,
     to: 1,
     hash: batch.state.headHash,
     term: undefined,
@@ -99,12 +100,6 @@ function ledgerCore(options: LedgerOptions, announce: (appended: Appended) => vo
   const replica = options.replica.id;
   const warn = options.warn ?? ((): void => undefined);
   let memory = emptyMemory();
-  const tell = (appended: readonly Appended[]): void => {
-    for (const one of appended) {
-      announce(one);
-      forgetClosed(memory, one.event);
-    }
-  };
   const reload = async (): Promise<void> => {
     warn({ version: memory.state.version }, "the ledger is not the one that was read: reading it again");
     const fresh = emptyMemory();
@@ -113,7 +108,7 @@ function ledgerCore(options: LedgerOptions, announce: (appended: Appended) => vo
   };
   const follow = async (): Promise<void> => {
     try {
-      tell(await catchUp(database.pool, memory));
+      await catchUp(database.pool, memory, announce);
     } catch (error) {
       if (!(error instanceof BrokenChain)) {
         throw error;
@@ -136,7 +131,10 @@ function ledgerCore(options: LedgerOptions, announce: (appended: Appended) => vo
         await follow();
       } else {
         merge(memory, prepared.work);
-        tell(prepared.work.events.map((event) => ({ seq: event.seq, atMs: event.atMs, event })));
+        for (const event of prepared.work.events) {
+          announce({ seq: event.seq, atMs: event.atMs, event });
+          forgetClosed(memory, event);
+        }
       }
       answer(prepared, owed);
     },

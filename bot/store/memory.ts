@@ -21,23 +21,30 @@ export function emptyMemory(): Memory {
   return { state: emptyState(), members: new Map(), accounts: new Map(), items: new Map() };
 }
 
-const pageSize = 5_000;
+const pageSize = 2_000;
 
 /**
- * Reads what the ledger has beyond the memory, checking the hash chain on the way.
+ * Reads what the ledger has beyond the memory, checking the hash chain on the way, and tells each event once its page is
+ * in the memory. No event is kept: a ledger may be larger than what the process may hold.
  * @throws Error when the chain is broken or an event is of a kind this program cannot read
  */
-export async function catchUp(pool: Pool, memory: Memory): Promise<Appended[]> {
-  const appended: Appended[] = [];
+export async function catchUp(
+  pool: Pool,
+  memory: Memory,
+  tell: (appended: Appended) => void = () => undefined,
+): Promise<void> {
   for (;;) {
     const page = await nextPage(pool, memory.state);
     await learnTexts(pool, memory, page);
     for (const { event, hash } of page) {
       take(memory.state, event, hash);
-      appended.push({ seq: event.seq, atMs: event.atMs, event });
+    }
+    for (const { event } of page) {
+      tell({ seq: event.seq, atMs: event.atMs, event });
+      forgetClosed(memory, event);
     }
     if (page.length < pageSize) {
-      return appended;
+      return;
     }
   }
 }

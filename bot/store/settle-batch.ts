@@ -80,13 +80,16 @@ function isWritten(core: Core, attempt: Prepared): Promise<boolean> {
 }
 
 async function afterLostRace(core: Core, jobs: readonly Job[]): Promise<readonly Job[]> {
-  const { version } = core.memory().state;
   await core.follow();
+  const { version, headHash } = core.memory().state;
   const head = await core.database.kysely
     .selectFrom("stream")
-    .select(["version", "term"])
+    .select(["version", "hash", "term"])
     .executeTakeFirstOrThrow();
-  if (Number(head.version) < version) {
+  const wentBack = Number(head.version) < version;
+  // A failover may have lost events whose numbers others have used again since.
+  const isAnother = Number(head.version) === version && head.hash.toString("hex") !== headHash;
+  if (wentBack || isAnother) {
     await core.reload();
   }
   return jobs.filter((job) => {

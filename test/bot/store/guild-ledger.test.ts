@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freeText } from "../../../bot/store/free-text.ts";
 import { auction, entry, openAuctions, undoableEntries } from "../../../bot/store/auction-queries.ts";
+import { catchUp, emptyMemory } from "../../../bot/store/memory.ts";
 import { balances, history, memberOf, standings } from "../../../bot/store/queries.ts";
 import { raiseTerm } from "../../../bot/store/leader-term.ts";
 import { verifyChain } from "../../../bot/store/verify-chain.ts";
@@ -136,6 +137,24 @@ describe("the guild's ledger", () => {
     expect(refused.decision).toMatchObject({ refusal: { code: "AMOUNT_TOO_PRECISE" } });
     expect(ledger.state().version).toBe(before);
     expect(await memberOf(database, account(1).discordId)).toBeUndefined();
+    await database.close();
+  });
+
+  test("is read a page at a time, keeping no event: it may be larger than the process's memory", async () => {
+    const { database } = await migratedDatabase(server);
+    const ledger = await replicaOn(database);
+    await Promise.all(Array.from({ length: 2_500 }, () => ledger.execute(award(100n, [1]))));
+    const { version, headHash } = ledger.state();
+    const memory = emptyMemory();
+    const readBeforeTold = new Set<number>();
+    const told: number[] = [];
+    await catchUp(database.pool, memory, ({ seq }) => {
+      told.push(seq);
+      readBeforeTold.add(memory.state.version);
+    });
+    expect(told).toEqual(Array.from({ length: version }, (_, index) => index + 1));
+    expect([...readBeforeTold]).toEqual([2_000, version]);
+    expect(memory.state.headHash).toBe(headHash);
     await database.close();
   });
 

@@ -6,6 +6,7 @@ import type { MemberId } from "../../../bot/ledger/event.ts";
 import { evolve } from "../../../bot/ledger/evolve.ts";
 import { emptyState, heldBy } from "../../../bot/ledger/state.ts";
 import type { Database } from "../../../bot/store/database.ts";
+import { standings } from "../../../bot/store/queries.ts";
 import type { Executed, Request } from "../../../bot/store/request.ts";
 import { verifyChain } from "../../../bot/store/verify-chain.ts";
 import type { PostgresServer } from "../../postgres/server.ts";
@@ -141,6 +142,32 @@ describe("replicas on one database", () => {
     expect(awarded).toHaveLength(200);
     await expectConsistent(database);
     await Promise.all(databases.map((one) => one.close()));
+  });
+
+  test("start over when a failover lost events whose numbers were used again", async () => {
+    const { database, names, open } = await migratedDatabase(server);
+    const ahead = await replicaOn(database);
+    await ahead.execute(award(100n, 1));
+    const admin = new pg.Client({ connectionString: server.adminUrl() });
+    await admin.connect();
+    const disconnected = (name: string) =>
+      admin.query("select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1", [name]);
+    const standby = `${names.name}_standby`;
+    await disconnected(names.name);
+    await admin.query(`create database ${standby} template ${names.name}`);
+    await ahead.execute(award(200n, 1));
+    await disconnected(names.name);
+    await admin.query(`alter database ${names.name} rename to ${names.name}_lost`);
+    await admin.query(`alter database ${standby} rename to ${names.name}`);
+    await admin.end();
+    const other = await replicaOn(open());
+    await other.execute(award(300n, 1));
+    expect(other.state().version).toBe(ahead.state().version);
+    await ahead.execute(award(500n, 1));
+    expect((await standings(database, { pool: "dkp", limit: 1 }))[0]?.amount).toBe(900n);
+    await expectConsistent(database);
+    await other.catchUp();
+    expect(other.state().headHash).toBe(ahead.state().headHash);
   });
 
   test("answer an interaction that both execute once", async () => {
