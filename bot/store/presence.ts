@@ -84,8 +84,14 @@ async function introduce(
 ): Promise<Client> {
   const client = await database.connect();
   client.on("notification", ({ payload }) => onNotified?.(Number(payload ?? 0)));
-  await client.query("select pg_advisory_lock($1, $2)", [presenceClass, id]);
-  await client.query("listen ledger");
+  try {
+    // Shared, because the server may hold our last session for long after the network lost it.
+    await client.query("select pg_advisory_lock_shared($1, $2)", [presenceClass, id]);
+    await client.query("listen ledger");
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw error;
+  }
   return client;
 }
 

@@ -206,6 +206,32 @@ describe("presence", () => {
     await database.close();
   });
 
+  test("is shown again although the server still holds the session that the network lost", async () => {
+    const { database } = await migratedDatabase(server);
+    const presence = await openPresence(database, { heartbeatMs: 50 });
+    const ghost = await database.connect();
+    const held = ghost.query(
+      `select pg_advisory_lock_shared(classid::bigint::integer, objid::bigint::integer)
+       from pg_locks where locktype = 'advisory' and objid = $1`,
+      [presence.id],
+    );
+    const locks = "select 1 from pg_locks where locktype = 'advisory' and objid = $1";
+    await vi.waitFor(async () => {
+      expect((await database.pool.query(locks, [presence.id])).rowCount).toBe(2);
+    });
+    await database.pool.query(
+      `select pg_terminate_backend(pid) from (select pid from pg_stat_activity join pg_locks using (pid)
+         where locktype = 'advisory' and objid = $1 order by backend_start limit 1) as first`,
+      [presence.id],
+    );
+    await held;
+    await vi.waitFor(() => expect(presence.alive()).toBe(false), { interval: 5 });
+    await vi.waitFor(() => expect(presence.alive()).toBe(true), { timeout: 5_000 });
+    await ghost.end();
+    await presence.close();
+    await database.close();
+  });
+
   test("lets one replica identify at a time, spaced", async () => {
     const { database } = await migratedDatabase(server);
     let inside = 0;
