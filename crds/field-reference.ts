@@ -21,7 +21,7 @@ function isEmpty(value: unknown): boolean {
 
 function rows(path: string, schema: Schema, required: boolean): string[] {
   const fallback =
-    schema.default === undefined || isEmpty(schema.default)
+    schema.default === undefined || schema.default === "" || isEmpty(schema.default)
       ? required
         ? "**required**"
         : ""
