@@ -101,6 +101,14 @@ describe("what is refused at admission, and in which words", () => {
     expect(status === 422 || status === 400).toBe(true);
   });
 
+  test("an unknown field in a server-side apply", async () => {
+    const apply = "application/apply-patch+yaml";
+    const path = `${guilds}/refused?fieldManager=test`;
+    const { status, body } = await plane.call("PATCH", path, guild("refused", { bots: {} }), apply);
+    expect(body["message"]).toMatch(/spec.bots: field not declared in schema/);
+    expect(status).toBeGreaterThanOrEqual(400);
+  });
+
   test.each(["a".repeat(41), "1guild", "my.guild"])("the name %s", async (name) => {
     const { body } = await create(guild(name, {}));
     expect(body["message"]).toMatch(/metadata.name must have at most 40 lower-case letters/);
