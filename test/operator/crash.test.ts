@@ -1,25 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
-import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
 import { crashing, recording } from "./clients.ts";
 import { everybodyPlays, makeGuild, makeToken } from "./players.ts";
-import { type Scene, openScene } from "./scene.ts";
+import { type Scene, childKinds, openScene } from "./scene.ts";
 import { patience, reachesPhase } from "./status.ts";
-
-const childKinds: Resource[] = [
-  kinds.serviceAccounts,
-  kinds.configMaps,
-  kinds.secrets,
-  kinds.services,
-  kinds.roles,
-  kinds.roleBindings,
-  kinds.leases,
-  kinds.deployments,
-  kinds.jobs,
-  kinds.podDisruptionBudgets,
-  kinds.networkPolicies,
-  kinds.clusters,
-];
 
 const pace = { recheckMs: 200, resyncMs: 300, secretMemoryMs: 0 };
 let scene: Scene;

@@ -2,24 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
 import { databaseReady, makeGuild, makeToken } from "./players.ts";
-import { type Scene, openScene } from "./scene.ts";
+import { type Scene, childKinds, openScene } from "./scene.ts";
 import { reachesPhase } from "./status.ts";
 
-const everything = [
-  kinds.serviceAccounts,
-  kinds.configMaps,
-  kinds.secrets,
-  kinds.services,
-  kinds.roles,
-  kinds.roleBindings,
-  kinds.leases,
-  kinds.deployments,
-  kinds.jobs,
-  kinds.podDisruptionBudgets,
-  kinds.networkPolicies,
-  kinds.clusters,
-  kinds.guilds,
-];
+const everything = [...childKinds, kinds.guilds];
 
 let scene: Scene;
 let operator: Operator;

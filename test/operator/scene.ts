@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
 import { parse } from "yaml";
+import * as kinds from "../../operator/guild/resources.ts";
 import { type Operator, type OperatorOptions, startOperator } from "../../operator/start.ts";
 import { type KubeClient, kubeClient } from "../../runtime/kube/client.ts";
 import { connectionFromKubeConfig } from "../../runtime/kube/config.ts";
@@ -26,6 +27,22 @@ const settings = {
   postgresImage: "postgresql:16.6",
   discordApiUrl: "http://discord.example:8090/api",
 };
+
+/** Every kind of object that the operator makes for a guild. */
+export const childKinds: readonly Resource[] = [
+  kinds.serviceAccounts,
+  kinds.configMaps,
+  kinds.secrets,
+  kinds.services,
+  kinds.roles,
+  kinds.roleBindings,
+  kinds.leases,
+  kinds.deployments,
+  kinds.jobs,
+  kinds.podDisruptionBudgets,
+  kinds.networkPolicies,
+  kinds.clusters,
+];
 
 /** A real API server with the CRDs, the operator's rights as they are shipped, and its service account. */
 export type Scene = {
