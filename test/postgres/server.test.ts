@@ -39,7 +39,7 @@ describe("PostgreSQL for tests", () => {
       const client = new pg.Client({ connectionString: server.adminUrl() });
       await client.connect();
       const { rows } = await client.query("select current_setting('data_directory') as folder");
-      console.log(JSON.stringify({ folder: rows[0].folder, port: server.port }));
+      process.stdout.write(JSON.stringify({ folder: rows[0].folder, port: server.port }));
       setInterval(() => undefined, 1000);`;
     const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", source], {
       stdio: ["ignore", "pipe", "inherit"],
