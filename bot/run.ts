@@ -88,7 +88,10 @@ export async function runBot(options: RunOptions): Promise<{ port: number }> {
     shutdown.step("leader lock", () => leadership?.stop());
   }
   const { intakeStop } = await serving;
-  shutdown.step("commands in hand", intakeStop);
+  // Leadership goes at once and not after slow answers, so that the next leader's jobs do not wait for them.
+  shutdown.step("commands and jobs in hand", async () => {
+    await Promise.all([leadership?.stop(), intakeStop()]);
+  });
   return { port: health.port };
 }
 

@@ -157,6 +157,10 @@ describe("in Kubernetes", () => {
     await until(async () => (await holder()) === "night-watch-bot-1");
     await until(async () => (await reported())?.leader === "night-watch-bot-1");
     await until(async () => (await reported())?.term === 2);
+    const released = first.logs.findIndex(({ msg }) => msg === "lost leadership, jobs stopped");
+    const closed = first.logs.findIndex(({ step }) => step === "ledger");
+    expect(released).toBeGreaterThan(-1);
+    expect(released).toBeLessThan(closed);
   });
 
   test("what changes while the report is being written is reported too, and a report that was lost is written again", async () => {
