@@ -88,8 +88,9 @@ export async function moduleFolder(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<string> {
   const options = { cwd: join(folder, recipes[name].module), env: { ...env, GOWORK: "off" } };
-  const found = await command("go", ["list", "-m", "-f", "{{.Dir}}", module], options).catch(needsGo);
-  return found.stdout.trim();
+  // Unlike go list, this also fetches what the module cache does not hold yet.
+  const found = await command("go", ["mod", "download", "-json", module], options).catch(needsGo);
+  return (JSON.parse(found.stdout) as { Dir: string }).Dir;
 }
 
 async function key(recipe: Recipe): Promise<string> {
