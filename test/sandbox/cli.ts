@@ -75,9 +75,19 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (cause) {
-  process.stderr.write(`\n${described(cause)}\n`);
-  process.stderr.write("npm run sandbox -- down removes what is left of it.\n");
-  process.exitCode = 1;
+  if (isMistyped(cause)) {
+    process.stderr.write(`${cause.message}\n\n${usage}`);
+    process.exitCode = 2;
+  } else {
+    process.stderr.write(`\n${described(cause)}\n`);
+    process.stderr.write("npm run sandbox -- down removes what is left of it.\n");
+    process.exitCode = 1;
+  }
+}
+
+/** Whether `parseArgs` did not understand the command line. */
+function isMistyped(cause: unknown): cause is Error {
+  return cause instanceof TypeError && "code" in cause && String(cause.code).startsWith("ERR_PARSE_ARGS_");
 }
 
 /** The sentence of an error and of what caused it. */
