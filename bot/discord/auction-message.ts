@@ -34,7 +34,9 @@ export function auctionCard(auction: Auction, view: View): MessageBody {
       auction.called
         ? "Bidding has ended, the result follows in a moment."
         : `Ends ${moment(auction.endsAtMs)} (${moment(auction.endsAtMs, "t")})${extensions}`,
-      ...(auction.called ? [] : [`Bid with \`/auction bid\`, at least ${amount(next)}.`]),
+      ...(auction.called
+        ? []
+        : [`Bid with \`/auction bid\`, at least ${amount(next)} (steps of ${amount(auction.increment)}).`]),
     ],
     footer: `Auction ${auction.id}`,
   });

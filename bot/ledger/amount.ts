@@ -8,14 +8,18 @@ export const MAXIMUM_BALANCE = 10n ** 17n;
 
 export type Decimals = 0 | 1 | 2;
 
-/** Reads "12", "-3.5", "12.50" or "12,5" as hundredths. More digits than `decimals` refuse it, unless they are zeros. */
+/**
+ * Reads "12", "-3.5", "12.50" or "12,5" as hundredths; narrow spaces between thousands are ours. More digits than
+ * `decimals` refuse it, unless they are zeros; a third digit always does, for "1,000" means a thousand to half the world.
+ */
 export function parseAmount(text: string, decimals: Decimals): bigint | Refusal {
-  const match = /^([+-]?)(\d{1,19})(?:[.,](\d{1,9}))?$/.exec(text.trim());
+  const match = /^([+-]?)(\d{1,40})(?:[.,](\d{1,9}))?$/.exec(text.trim().replaceAll("\u202F", ""));
   if (match === null) {
     return { code: "AMOUNT_MALFORMED", text };
   }
-  const fraction = (match[3] ?? "").replace(/0+$/, "");
-  if (fraction.length > decimals) {
+  const written = match[3] ?? "";
+  const fraction = written.replace(/0+$/, "");
+  if (fraction.length > decimals || written.length > 2) {
     return { code: "AMOUNT_TOO_PRECISE", text, decimals };
   }
   const size = BigInt(match[2] ?? "0") * 100n + BigInt(fraction.padEnd(2, "0"));

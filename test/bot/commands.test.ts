@@ -139,14 +139,19 @@ describe("points", () => {
 describe("auctions", () => {
   test("an auction is started, bid on, closed, won and paid", async () => {
     const [one, two] = players;
-    const started = await say(home.officer, "auction start", { item: "Thunder_fury_", increment: "10" });
-    expect(text(started)).toContain("is up for auction");
-    const [choice] = await home.discord.as(one).autocomplete("auction bid", "auction", { auction: "thun" });
+    const rules = { minimum: "5", increment: "10" };
+    const started = await say(home.officer, "auction start", { item: "Thunder_fury_", ...rules });
+    expect(text(started)).toContain("from 5 dkp in steps of 10 dkp");
+    const choices = () => home.discord.as(one).autocomplete("auction bid", "auction", { auction: "thun" });
+    const [choice] = await choices();
+    expect(choice?.name).toBe("Thunder_fury_ (a1, bid 5 dkp or more)");
     const auction = String(choice?.value);
-    expect(text(await say(one, "auction bid", { auction, amount: "20" }))).toContain("leads");
+    const leading = text(await say(one, "auction bid", { auction, amount: "20" }));
+    expect(leading).toContain("which takes 25 dkp or more");
+    expect((await choices())[0]?.name).toContain("bid 25 dkp or more");
     expect(text(await say(one, "dkp balance"))).toContain("20 dkp held by leading bids, 180 dkp available");
     expect(text(await say(two, "auction bid", { auction, amount: "40" }))).toContain("was outbid");
-    expect(text(await say(one, "auction list"))).toContain(`40 dkp by <@${two.id}>`);
+    expect(text(await say(one, "auction list"))).toContain(`40 dkp by <@${two.id}>, bid at least 45 dkp`);
     await until(async () => (await posted(0)).some((post) => post.includes("Highest bid: 40 dkp")));
     expect(text(await say(home.officer, "auction close", { auction }))).toContain("Bidding on");
     await until(async () =>

@@ -73,7 +73,7 @@ function standingText(
   on: string,
 ): string {
   if (outcome.leads) {
-    return `Your bid of **${amount(outcome.amount)}** on ${on} leads; that much is held until you are outbid.`;
+    return `Your bid of **${amount(outcome.amount)}** on ${on} leads; that much is held until you are outbid, which takes ${amount(outcome.nextMinimum)} or more.`;
   }
   return outcome.waiting === true
     ? `Your bid of ${amount(outcome.amount)} on ${on} came after the end: it counts only if an earlier bid that is still on its way extends the auction. Nothing is held.`

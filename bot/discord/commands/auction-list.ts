@@ -1,3 +1,4 @@
+import { nextMinimum } from "../../ledger/auction.ts";
 import { always, type SlashCommand } from "../command.ts";
 import { card, message } from "../message.ts";
 import { pointsText } from "../points.ts";
@@ -25,9 +26,12 @@ export const auctionList: SlashCommand = {
       }
       const lines = auctions.slice(0, shownAtMost).map((auction) => {
         const { leader } = auction;
-        const amount = pointsText(view.state.rules, auction.pool, leader?.amount ?? auction.minimumBid);
-        const standing = leader === undefined ? `from ${amount}` : `${amount} by ${who(leader.member, view)}`;
-        const ends = auction.called ? "bidding has ended" : `ends ${moment(auction.endsAtMs)}`;
+        const amount = (hundredths: bigint) => pointsText(view.state.rules, auction.pool, hundredths);
+        const standing =
+          leader === undefined ? "no bid yet" : `${amount(leader.amount)} by ${who(leader.member, view)}`;
+        const ends = auction.called
+          ? "bidding has ended"
+          : `bid at least ${amount(nextMinimum(auction))}, ends ${moment(auction.endsAtMs)}`;
         return `**${literal(view.item(auction.id) ?? auction.id)}** (${auction.id}): ${standing}, ${ends}`;
       });
       const more = auctions.length - lines.length;

@@ -30,7 +30,7 @@ export const auctionStart: SlashCommand = {
       max_length: 100,
     },
     amount("minimum", "The lowest first bid; the guild's rule when left out"),
-    amount("increment", "By how much a bid must top the highest one; the guild's rule when left out"),
+    amount("increment", "The steps in which bids climb from the lowest one; the guild's rule when left out"),
     {
       type: ApplicationCommandOptionType.Integer,
       name: "minutes",
@@ -59,9 +59,10 @@ export const auctionStart: SlashCommand = {
           const auction = view.state.auctions.get(outcome.auction);
           const channelId = view.state.rules.channels.auctions ?? invocation.channelId;
           const from = pointsText(view.state.rules, outcome.pool, outcome.minimumBid);
+          const step = pointsText(view.state.rules, outcome.pool, outcome.increment);
           return {
             reply: message(
-              `**${literal(text)}** is up for auction in <#${channelId}>, from ${from}, until ${moment(outcome.endsAtMs, "t")} (${moment(outcome.endsAtMs)}).`,
+              `**${literal(text)}** is up for auction in <#${channelId}>, from ${from} in steps of ${step}, until ${moment(outcome.endsAtMs, "t")} (${moment(outcome.endsAtMs)}).`,
             ),
             announcements:
               auction === undefined

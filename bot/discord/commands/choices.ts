@@ -1,4 +1,5 @@
 import type { APIApplicationCommandOptionChoice } from "discord.js";
+import { nextMinimum } from "../../ledger/auction.ts";
 import type { Auction } from "../../ledger/state.ts";
 import type { Surroundings } from "../command.ts";
 import type { AutocompleteInvocation } from "../interaction.ts";
@@ -23,11 +24,11 @@ export async function auctionChoices({ focused }: AutocompleteInvocation, { ledg
   const typed = focused.value.toLowerCase().trim();
   return openAuctions(view.state.auctions.entries())
     .map((auction) => {
-      const { leader } = auction;
-      const amount = pointsText(view.state.rules, auction.pool, leader?.amount ?? auction.minimumBid);
-      const standing = leader === undefined ? `from ${amount}` : `at ${amount}`;
-      const item = plain(view.item(auction.id) ?? auction.id, 70);
-      return { name: plain(`${item} (${auction.id}, ${standing})`, choiceLimit), value: auction.id };
+      const least = pointsText(view.state.rules, auction.pool, nextMinimum(auction));
+      const standing = auction.called ? "bidding has ended" : `bid ${least} or more`;
+      const told = ` (${auction.id}, ${standing})`;
+      const item = plain(view.item(auction.id) ?? auction.id, Math.max(20, choiceLimit - told.length));
+      return { name: plain(item + told, choiceLimit), value: auction.id };
     })
     .filter(({ name }) => name.toLowerCase().includes(typed))
     .slice(0, choiceCount);

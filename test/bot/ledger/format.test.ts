@@ -16,6 +16,9 @@ describe("amounts", () => {
     { text: "-3,5", decimals: 2, amount: -350n },
     { text: " +0.01 ", decimals: 2, amount: 1n },
     { text: "10000000000000", decimals: 0, amount: 10n ** 15n },
+    { text: "5.00", decimals: 0, amount: 500n },
+    { text: "1\u202F234.5", decimals: 2, amount: 123_450n },
+    { text: "-0", decimals: 2, amount: 0n },
   ] as const)("$text is read as $amount hundredths", ({ text, decimals, amount }) => {
     expect(parseAmount(text, decimals)).toBe(amount);
   });
@@ -23,6 +26,10 @@ describe("amounts", () => {
   test.each([
     { text: "12.5", decimals: 0, code: "AMOUNT_TOO_PRECISE" },
     { text: "0.001", decimals: 2, code: "AMOUNT_TOO_PRECISE" },
+    { text: "1,000", decimals: 0, code: "AMOUNT_TOO_PRECISE" },
+    { text: "1.500", decimals: 2, code: "AMOUNT_TOO_PRECISE" },
+    { text: "１", decimals: 2, code: "AMOUNT_MALFORMED" },
+    { text: "9".repeat(20), decimals: 2, code: "AMOUNT_OUT_OF_RANGE" },
     { text: "1e3", decimals: 2, code: "AMOUNT_MALFORMED" },
     { text: "1,000.00", decimals: 2, code: "AMOUNT_MALFORMED" },
     { text: "٣", decimals: 2, code: "AMOUNT_MALFORMED" },
