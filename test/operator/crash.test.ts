@@ -161,7 +161,11 @@ describe("two operators at once", () => {
     // Whoever looked last writes last; then nobody writes.
     await vi.waitFor(async () => {
       const before = sent();
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      const read = both.map(({ reads }) => reads.length);
+      // Three more looks of each, which read two Secrets apiece.
+      await expect
+        .poll(() => both.every(({ reads }, n) => reads.length >= (read[n] ?? 0) + 6), patience)
+        .toBe(true);
       expect(sent()).toBe(before);
     }, patience);
     expect(await worldOf(namespace)).toEqual(undisturbed.world);
