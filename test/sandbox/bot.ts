@@ -12,7 +12,7 @@ import type { Application, Guild, Interaction, Member, Message } from "../discor
 import { startDiscord, type DiscordStandIn } from "../discord/stand-in.ts";
 import { startPostgres } from "../postgres/server.ts";
 import { keptPostgres, type KeptPostgres } from "./kept-postgres.ts";
-import { bold, dim, readable, typables, typed, type Typable } from "./terminal.ts";
+import { bold, dim, isMistyped, readable, typables, typed, type Typable } from "./terminal.ts";
 
 const usage = `npm run bot [-- options]
 
@@ -261,4 +261,9 @@ function watchChannels({ discord, guild, write }: Stage, after: () => void) {
   };
 }
 
-process.exit(await main());
+const code = await main().catch((cause: unknown) => {
+  if (!isMistyped(cause)) throw cause;
+  process.stderr.write(`${cause.message}\n\n${usage}`);
+  return 2;
+});
+process.exit(code);

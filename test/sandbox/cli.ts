@@ -3,6 +3,7 @@ import { progressTo } from "../cluster/progress.ts";
 import { openCluster } from "./cluster.ts";
 import { applySample, install } from "./install.ts";
 import { sample } from "./cast.ts";
+import { isMistyped } from "./terminal.ts";
 import { tour, watchUntilReady } from "./tour.ts";
 
 const usage = `npm run sandbox [-- up | down] [options]
@@ -83,11 +84,6 @@ try {
     process.stderr.write("npm run sandbox -- down removes what is left of it.\n");
     process.exitCode = 1;
   }
-}
-
-/** Whether `parseArgs` did not understand the command line. */
-function isMistyped(cause: unknown): cause is Error {
-  return cause instanceof TypeError && "code" in cause && String(cause.code).startsWith("ERR_PARSE_ARGS_");
 }
 
 /** The sentence of an error and of what caused it. */

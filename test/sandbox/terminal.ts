@@ -176,3 +176,8 @@ export function bold(text: string): string {
 export function dim(text: string): string {
   return `\u001B[2m${text}\u001B[22m`;
 }
+
+/** Whether `parseArgs` did not understand the command line. */
+export function isMistyped(cause: unknown): cause is Error {
+  return cause instanceof TypeError && "code" in cause && String(cause.code).startsWith("ERR_PARSE_ARGS_");
+}
