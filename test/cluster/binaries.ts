@@ -121,10 +121,11 @@ async function build(
 }
 
 function needsGo(cause: unknown): never {
-  const missing = cause instanceof Error && cause.message.includes("is not installed");
+  // A Go older than 1.21 does not know how to fetch the version that a go.mod asks for, nor how to read its number.
+  const missing = cause instanceof Error && /is not installed|invalid go version/.test(cause.message);
   throw missing
     ? new Error(
-        "Go 1.26 or later is needed to build the test API server: install it from go.dev, or set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver",
+        "Go 1.21 or later is needed to build what the tests need of Kubernetes: install it from go.dev, or set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver",
         { cause },
       )
     : cause;
