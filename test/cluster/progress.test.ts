@@ -1,5 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { progressTo } from "./progress.ts";
 
 test("a step that lasts says what it is at, and a finished one how long it took", async () => {
@@ -7,20 +6,21 @@ test("a step that lasts says what it is at, and a finished one how long it took"
   const output = { write: (more: string) => void (text += more), terminal: false, everyMs: 5 };
   const result = await progressTo(output).step("Building", async (detail) => {
     detail("package 3 of 9");
-    await delay(30);
+    await vi.waitFor(() => expect(text).toContain("package 3 of 9"));
     return "built";
   });
   expect(result).toBe("built");
-  expect(text).toMatch(/^ {2}… Building, 0\.0 s, package 3 of 9$/m);
-  expect(text).toMatch(/✓ Building \(0\.\d s\)\n$/);
+  expect(text).toMatch(/^ {2}… Building, \d+\.\d s, package 3 of 9$/m);
+  expect(text).toMatch(/✓ Building \(\d+\.\d s\)\n$/);
 });
 
 test("of nested steps only the inner one speaks", async () => {
   let text = "";
   const progress = progressTo({ write: (more) => void (text += more), terminal: false, everyMs: 5 });
-  await progress.step("outer", () => progress.step("inner", () => delay(30)));
+  await progress.step("outer", () =>
+    progress.step("inner", () => vi.waitFor(() => expect(text.split("… inner").length).toBeGreaterThan(3))),
+  );
   expect(text).not.toContain("… outer");
-  expect(text).toContain("… inner");
 });
 
 test("a failed step is shown as failed and its error goes on", async () => {
