@@ -12,6 +12,7 @@ import {
   type AutocompleteInvocation,
   type ButtonInvocation,
   type CommandInvocation,
+  type Invocation,
 } from "./interaction.ts";
 import type { BotMetrics } from "./metrics.ts";
 import { tokenLifeMs } from "./outgoing.ts";
@@ -69,7 +70,7 @@ export function intake(options: IntakeOptions): Intake {
 
   return {
     receive(payload) {
-      const taken = invocation(payload);
+      const taken = understood(payload, log);
       if (taken === undefined || stopping.signal.aborted) {
         return;
       }
@@ -84,7 +85,7 @@ export function intake(options: IntakeOptions): Intake {
     async takeOver() {
       const grace = { graceMs: orphanGraceMs };
       for (const orphan of await orphans(surroundings.database, options.replica(), grace)) {
-        const taken = invocation(orphan.payload as APIInteraction);
+        const taken = understood(orphan.payload as APIInteraction, log);
         if (taken !== undefined && taken.kind !== "autocomplete") {
           log.info({ interaction: taken.id, command: commandName(taken) }, "taking over a command");
           track(work(way, taken, orphan.epoch, responderOf(way, taken), true));
@@ -96,6 +97,16 @@ export function intake(options: IntakeOptions): Intake {
       await Promise.allSettled(working);
     },
   };
+}
+
+/** What came from outside may be of a shape that nobody foresaw; thrown here it would end every replica that got it. */
+function understood(payload: APIInteraction, log: Logger): Invocation | undefined {
+  try {
+    return invocation(payload);
+  } catch (error) {
+    log.error({ err: error }, "an interaction could not be read, not answered");
+    return undefined;
+  }
 }
 
 /** The way of one interaction: claim it, or announce an answer and claim it once the database is back. */

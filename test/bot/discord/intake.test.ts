@@ -127,6 +127,23 @@ describe("what is announced", () => {
   });
 });
 
+test("an interaction of a shape that nobody foresaw ends nothing and holds up nothing", async () => {
+  const [other] = await home.rows<{ payload: string }>("select payload from inbox limit 1");
+  const strange = JSON.stringify({
+    ...JSON.parse(other?.payload ?? ""),
+    id: "900000000000000099",
+    data: null,
+  });
+  await home.rows(
+    `insert into inbox (interaction_id, owner, payload, token, received_at, claimed_at)
+     values ('900000000000000099', 1, $1, 'x', now(), now() - interval '1 minute')`,
+    [strange],
+  );
+  await until(() => replica.logs.some(({ msg }) => /could not be read/.test(msg)));
+  expect(replica.logs.some(({ msg }) => /does not answer/.test(msg))).toBe(false);
+  await expectAnswered(await award());
+});
+
 test("no token of an interaction or a bot is ever logged", async () => {
   await (await award()).reply();
   const tokens = await home.rows<{ token: string }>("select token from inbox");
