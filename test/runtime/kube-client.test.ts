@@ -168,7 +168,8 @@ describe.each([
     );
     const startedAtMs = performance.now();
     await client.create(configMaps, configMap(namespace, `patient-${suffix}`));
-    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(2_000);
+    // Twice a second, less what timers are early.
+    expect(performance.now() - startedAtMs).toBeGreaterThan(1_900);
     expect(seen()).toBe(3);
   });
 
