@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { Socket } from "node:net";
 import { checkServerIdentity } from "node:tls";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
@@ -116,11 +117,30 @@ const sslModes: readonly SslMode[] = ["disable", "require", "verify-ca", "verify
 function clientClass(settings: DatabaseSettings): new (config?: pg.ClientConfig) => pg.Client {
   return class extends pg.Client {
     constructor(config?: pg.ClientConfig) {
-      super({ ...config, ...clientConfig(settings) });
+      super({ ...config, ...configOrFault(settings) });
       // A connection may break between a query and its way back into the pool, when nobody else listens.
       this.on("error", () => undefined);
     }
   };
+}
+
+/**
+ * A file that cannot be read fails the connection and nothing else: pg-pool makes clients on its own time too, where an
+ * exception has nobody to catch it and would end the process.
+ */
+function configOrFault(settings: DatabaseSettings): pg.ClientConfig {
+  try {
+    return clientConfig(settings);
+  } catch (error) {
+    const fault = error instanceof Error ? error : new Error(String(error));
+    return { stream: () => brokenSocket(fault) };
+  }
+}
+
+function brokenSocket(fault: Error): Socket {
+  const socket = new Socket();
+  socket.connect = () => socket.destroy(fault);
+  return socket;
 }
 
 function clientConfig(settings: DatabaseSettings): pg.ClientConfig {

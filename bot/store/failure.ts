@@ -37,6 +37,8 @@ const transientCodes = new Set([
   "ENETUNREACH",
   "ENOTFOUND",
   "EAI_AGAIN",
+  // A mounted secret that is being put right.
+  "ENOENT",
 ]);
 
 /** True for a failure of the database or the way to it that another attempt may not meet. */

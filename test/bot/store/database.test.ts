@@ -86,6 +86,23 @@ describe("the pool", () => {
     await database.close();
   });
 
+  test("fails a connection, not the process, while credentials cannot be read", async () => {
+    const { ownerUrl } = await server.createDatabase();
+    const { password = "", ...settings } = databaseSettingsFromUrl(ownerUrl, { ...pool, sslMode: "require" });
+    const passwordFile = join(folder, "vanishing");
+    writeFileSync(passwordFile, password);
+    const database = openDatabase({ ...settings, passwordFile, poolMin: 0, poolMax: 1 });
+    await database.warm();
+    rmSync(passwordFile);
+    const ended = database.pool.query("select pg_terminate_backend(pg_backend_pid())");
+    const waiting = database.pool.query("select 1");
+    await expect(ended).rejects.toMatchObject({ code: "57P01" });
+    await expect(waiting).rejects.toMatchObject({ code: "ENOENT" });
+    writeFileSync(passwordFile, password);
+    await expect(database.pool.query("select 1")).resolves.toMatchObject({ rowCount: 1 });
+    await database.close();
+  });
+
   test("comes back after its server was restarted", async () => {
     const { ownerUrl } = await server.createDatabase();
     const database = openDatabase(databaseSettingsFromUrl(ownerUrl, { ...pool, sslMode: "require" }));
