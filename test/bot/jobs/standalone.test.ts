@@ -134,7 +134,7 @@ describe("an orderly end", () => {
     expect((await award.record()).state).toBe("answered");
     const steps = replica.logs.filter(({ msg }) => msg === "shutdown step done").map(({ step }) => step);
     expect(steps).toEqual([
-      "commands in hand",
+      "commands and jobs in hand",
       "leader lock",
       "gateway session",
       "ledger",
