@@ -136,7 +136,7 @@ test("an interaction of a shape that nobody foresaw ends nothing and holds up no
   });
   await home.rows(
     `insert into inbox (interaction_id, owner, payload, token, received_at, claimed_at)
-     values ('900000000000000099', 1, $1, 'x', now(), now() - interval '1 minute')`,
+     values ('900000000000000099', 1, $1, 'unreadable-interaction-token', now(), now() - interval '1 minute')`,
     [strange],
   );
   await until(() => replica.logs.some(({ msg }) => /could not be read/.test(msg)));
