@@ -38,6 +38,12 @@ export const reportSchema = z.object({
     message,
   }),
   database: z.object({ state: z.enum(["Ok", "Unreachable", "WrongLedger"]), message }),
+  /** The ledger's head some minutes ago at most, and at once when the report is written for another reason. */
+  ledger: z.object({ version: z.int().min(0), hash: z.string().max(128) }).optional(),
+  /** The last restore that the ledger or the configuration knows: its jobs stand still until an officer confirms. */
+  restore: z
+    .object({ id: z.string().max(64), state: z.enum(["awaitingConfirmation", "confirmed"]) })
+    .optional(),
 });
 
 export type Report = z.infer<typeof reportSchema>;
