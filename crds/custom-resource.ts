@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { group, objectRules, specSchema, version } from "./dkp-guild.ts";
+import { restoreRules, restoreSpecSchema, restoreStatusSchema } from "./dkp-restore.ts";
 import { statusSchema } from "./status.ts";
 
 export type Schema = {
@@ -20,6 +21,8 @@ export type Schema = {
 function structural(schema: Schema): Schema {
   const { additionalProperties, anyOf, pattern, ...rest } = schema;
   const kept: Schema = { ...rest };
+  // Structural schemas know no rules for the names of a map.
+  delete kept["propertyNames"];
   delete kept["$schema"];
   if (anyOf !== undefined && rest["x-kubernetes-int-or-string"] === undefined) {
     throw new Error(`a union cannot be expressed in a CustomResourceDefinition: ${JSON.stringify(anyOf)}`);
@@ -65,21 +68,34 @@ const printerColumns = [
   },
 ];
 
-/** The CustomResourceDefinition of DkpGuild as a plain object. */
-export function customResourceDefinition(): Record<string, unknown> {
+type Column = { name: string; type: string; jsonPath: string; priority?: number };
+
+type Definition = {
+  kind: string;
+  plural: string;
+  shortNames: string[];
+  description: string;
+  columns: Column[];
+  subresources: object;
+  rules: object[];
+  spec: z.ZodType;
+  status: z.ZodType;
+};
+
+function definition(of: Definition): Record<string, unknown> {
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
-    metadata: { name: `dkpguilds.${group}`, labels: { "app.kubernetes.io/part-of": "dkp-operator" } },
+    metadata: { name: `${of.plural}.${group}`, labels: { "app.kubernetes.io/part-of": "dkp-operator" } },
     spec: {
       group,
       scope: "Namespaced",
       names: {
-        kind: "DkpGuild",
-        listKind: "DkpGuildList",
-        plural: "dkpguilds",
-        singular: "dkpguild",
-        shortNames: ["guild", "guilds"],
+        kind: of.kind,
+        listKind: `${of.kind}List`,
+        plural: of.plural,
+        singular: of.kind.toLowerCase(),
+        shortNames: of.shortNames,
         categories: ["dkp"],
       },
       versions: [
@@ -87,28 +103,21 @@ export function customResourceDefinition(): Record<string, unknown> {
           name: version,
           served: true,
           storage: true,
-          additionalPrinterColumns: printerColumns,
-          subresources: {
-            status: {},
-            scale: {
-              specReplicasPath: ".spec.bot.replicas",
-              statusReplicasPath: ".status.replicas",
-              labelSelectorPath: ".status.selector",
-            },
-          },
+          additionalPrinterColumns: of.columns,
+          subresources: of.subresources,
           schema: {
             openAPIV3Schema: {
               type: "object",
-              description: "A raiding guild: a Discord bot of its own with a PostgreSQL of its own.",
+              description: of.description,
               required: ["spec"],
-              "x-kubernetes-validations": objectRules,
+              "x-kubernetes-validations": of.rules,
               properties: {
                 apiVersion: { type: "string" },
                 kind: { type: "string" },
                 metadata: { type: "object" },
-                spec: openApiSchema(specSchema),
+                spec: openApiSchema(of.spec),
                 // kstatus takes an object without status for finished; with this it is in progress from the first moment.
-                status: { ...openApiSchema(statusSchema), default: { observedGeneration: -1 } },
+                status: { ...openApiSchema(of.status), default: { observedGeneration: -1 } },
               },
             },
           },
@@ -116,4 +125,56 @@ export function customResourceDefinition(): Record<string, unknown> {
       ],
     },
   };
+}
+
+/** The CustomResourceDefinition of DkpGuild as a plain object. */
+export function guildDefinition(): Record<string, unknown> {
+  return definition({
+    kind: "DkpGuild",
+    plural: "dkpguilds",
+    shortNames: ["guild", "guilds"],
+    description: "A raiding guild: a Discord bot of its own with a PostgreSQL of its own.",
+    columns: printerColumns,
+    subresources: {
+      status: {},
+      scale: {
+        specReplicasPath: ".spec.bot.replicas",
+        statusReplicasPath: ".status.replicas",
+        labelSelectorPath: ".status.selector",
+      },
+    },
+    rules: objectRules,
+    spec: specSchema,
+    status: statusSchema,
+  });
+}
+
+const restoreColumns: Column[] = [
+  { name: "Guild", type: "string", jsonPath: ".spec.guildRef.name" },
+  { name: "Phase", type: "string", jsonPath: ".status.phase" },
+  { name: "Target", type: "string", jsonPath: ".spec.targetTime" },
+  { name: "Cluster", type: "string", jsonPath: ".status.cluster" },
+  { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+  {
+    name: "Message",
+    type: "string",
+    jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+    priority: 1,
+  },
+];
+
+/** The CustomResourceDefinition of DkpRestore as a plain object. */
+export function restoreDefinition(): Record<string, unknown> {
+  return definition({
+    kind: "DkpRestore",
+    plural: "dkprestores",
+    shortNames: ["restore", "restores"],
+    description:
+      "Takes a guild's database back to a point in time, once: into a new Cluster, to which the bot is then moved.",
+    columns: restoreColumns,
+    subresources: { status: {} },
+    rules: restoreRules,
+    spec: restoreSpecSchema,
+    status: restoreStatusSchema,
+  });
 }

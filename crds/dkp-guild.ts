@@ -1,5 +1,9 @@
 import { z } from "zod";
+import { backupSchema } from "./backup.ts";
 import { maintenanceSchema, modeSchema } from "./bot-config.ts";
+import { databaseRules, databaseSchema } from "./database.ts";
+import { placementSchema } from "./placement.ts";
+import { resourcesSchema, sizeSchema } from "./quantity.ts";
 import { rulesSchema } from "./rules.ts";
 import { checked, secretKeyRef, snowflake } from "./schema.ts";
 import type { DkpGuildStatus } from "./status.ts";
@@ -12,14 +16,19 @@ export const reservedEnvironment = [
   "BOT_MODE",
   "CONFIG_FILE",
   "DATABASE_CA_FILE",
+  "DATABASE_DEVELOPER_ACCESS",
+  "DATABASE_DEVELOPER_ROLE",
   "DATABASE_HOST",
   "DATABASE_NAME",
   "DATABASE_PASSWORD",
   "DATABASE_PASSWORD_FILE",
   "DATABASE_PORT",
+  "DATABASE_RO_HOST",
+  "DATABASE_RO_URL",
   "DATABASE_RUNTIME_ROLE",
   "DATABASE_SSL_MODE",
   "DATABASE_URL",
+  "DATABASE_URL_FILE",
   "DATABASE_USER",
   "DATABASE_USER_FILE",
   "DISCORD_API_URL",
@@ -39,33 +48,6 @@ export const reservedEnvironment = [
   "REPORT_NAME",
   "SERVICE_ACCOUNT_DIR",
 ];
-
-const quantitySentence = 'must be a quantity such as "500m", "256Mi" or "10Gi"';
-const quantity = z
-  .string()
-  .max(32)
-  .regex(/^[0-9]+([.][0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$/, quantitySentence)
-  .meta(
-    checked("A Kubernetes quantity.", {
-      rule: "isQuantity(self) && !self.startsWith('-')",
-      message: quantitySentence,
-    }),
-  );
-
-const resourceList = z.strictObject({
-  cpu: quantity.optional(),
-  memory: quantity.optional(),
-});
-
-const resources = z
-  .strictObject({
-    requests: resourceList.optional().meta({ description: "What the scheduler sets aside." }),
-    limits: resourceList.optional().meta({ description: "What a pod may use at most." }),
-  })
-  .meta({
-    description:
-      "CPU and memory of each bot pod; requests of 50m and 128Mi and a limit of 256Mi when left out.",
-  });
 
 const discord = z
   .strictObject({
@@ -136,11 +118,16 @@ const bot = z
     replicas: z.int().min(0).max(10).default(2).meta({
       description: "Number of pods, 0 to 10. All of them serve commands. `kubectl scale` sets it too.",
     }),
-    resources: resources.optional(),
+    size: sizeSchema.default("small").meta({
+      description:
+        "CPU and memory of each bot pod: small 50m and 128Mi with a limit of 256Mi, standard 100m and 192Mi with one of 384Mi, large 250m and 384Mi with one of 768Mi.",
+    }),
+    resources: resourcesSchema("CPU and memory of each bot pod, instead of what size says.").optional(),
     logLevel: z
       .enum(["fatal", "error", "warn", "info", "debug", "trace"])
       .default("info")
       .meta({ description: "How much the bot logs." }),
+    logFormat: z.enum(["json", "text"]).default("json").meta({ description: "How its log lines look." }),
     env: z
       .array(environment)
       .max(32)
@@ -154,60 +141,37 @@ const bot = z
   .prefault({})
   .meta({ description: "The bot's pods." });
 
-const storage = z
-  .strictObject({
-    size: quantity.default("10Gi").meta(
-      checked(
-        "Size of each volume. It may grow, never shrink.",
-        {
-          rule: "isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",
-          message: 'must be a size such as "10Gi"',
-        },
-        {
-          rule: "!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0",
-          message: "storage never shrinks: write the present size or a larger one",
-        },
-      ),
-    ),
-    storageClass: z
-      .string()
-      .min(1)
-      .max(253)
-      .optional()
-      .meta({ description: "StorageClass of the volumes; the cluster's default when left out. Immutable." }),
-  })
-  .prefault({})
-  .meta(
-    checked("The database's volumes.", {
-      rule: "has(self.storageClass) == has(oldSelf.storageClass) && (!has(self.storageClass) || self.storageClass == oldSelf.storageClass)",
-      message: "storageClass is immutable: put back the present one (or remove it, if it was not set)",
-    }),
-  );
+const days = (fallback: string, description: string) =>
+  z
+    .string()
+    .max(8)
+    .default(fallback)
+    .meta(
+      checked(description, {
+        rule: "self.matches('^[0-9]+[hd]$')",
+        message: "must be a number of hours or days, for example 12h or 30d",
+      }),
+    );
 
-const database = z
+const retentionSchema = z
   .strictObject({
-    instances: z
-      .int()
-      .min(1)
-      .max(9)
-      .default(3)
-      .meta({ description: "PostgreSQL instances, 1 to 9: one primary, the others standbys." }),
-    storage,
-    image: z
-      .string()
-      .min(1)
-      .max(512)
-      .optional()
-      .meta({ description: "PostgreSQL image; the operator's own choice when left out." }),
+    resources: days("7d", "How long the stopped database's objects stay, for example 7d."),
+    volumes: days("30d", "How long its volumes stay, counted from the deletion, for example 30d."),
   })
-  .prefault({})
-  .meta({ description: "The guild's own PostgreSQL, run by CloudNativePG." });
+  .meta({
+    description:
+      "With deletionPolicy Snapshot and Delete: how long a deleted guild's stopped database stays before it is removed; at once when left out.",
+  });
 
 export const specSchema = z
   .strictObject({
     guildId: snowflake("Discord id of the guild (server). Immutable."),
     suspend: z.boolean().default(false).meta({
       description: "Stop reconciling this guild, so that manual repair is not reverted. Pods go on running.",
+    }),
+    hibernate: z.boolean().default(false).meta({
+      description:
+        "Put the guild to sleep: its bot is stopped, what is not yet backed up is, and its PostgreSQL is stopped; the volumes stay. With database.mode dedicated only.",
     }),
     mode: modeSchema.default("active").meta({
       description:
@@ -216,20 +180,44 @@ export const specSchema = z
     maintenance: maintenanceSchema.optional().meta({ description: "Said to members in mode maintenance." }),
     discord,
     bot,
-    database,
+    database: databaseSchema,
+    backup: backupSchema.optional(),
+    placement: placementSchema.optional(),
     rules: rulesSchema.optional(),
-    deletionPolicy: z.enum(["Retain", "Delete"]).default("Retain").meta({
+    deletionPolicy: z.enum(["Retain", "Snapshot", "Delete"]).default("Retain").meta({
       description:
-        "What becomes of the database when this guild is deleted: Retain keeps it, and a new DkpGuild of the same name and guildId takes it up again; Delete removes it with all its data.",
+        "What becomes of the database when this guild is deleted. Retain keeps it, and a new DkpGuild of the same name and guildId takes it up again. Snapshot takes a last backup first and then removes it as retention says. Delete removes it with all its data.",
     }),
+    retention: retentionSchema.optional(),
   })
   .meta(
-    checked("What is wanted.", {
-      rule: "self.guildId == oldSelf.guildId",
-      message:
-        "guildId is immutable: put back the present one, and declare another DkpGuild for another guild",
-      fieldPath: ".guildId",
-    }),
+    checked(
+      "What is wanted.",
+      {
+        rule: "self.guildId == oldSelf.guildId",
+        message:
+          "guildId is immutable: put back the present one, and declare another DkpGuild for another guild",
+        fieldPath: ".guildId",
+      },
+      {
+        rule: "!has(self.backup) || self.database.mode == 'dedicated'",
+        message:
+          "backup belongs to database.mode dedicated: remove it, and back up the shared or external server itself",
+        fieldPath: ".backup",
+      },
+      {
+        rule: "self.deletionPolicy != 'Snapshot' || (has(self.backup) && self.backup.enabled)",
+        message:
+          "deletionPolicy Snapshot needs somewhere to put the last backup: set backup, or choose Retain",
+        fieldPath: ".deletionPolicy",
+      },
+      {
+        rule: "self.hibernate == false || self.database.mode == 'dedicated'",
+        message: "hibernate belongs to database.mode dedicated: set bot.replicas: 0 to stop the bot alone",
+        fieldPath: ".hibernate",
+      },
+      ...databaseRules,
+    ),
   );
 
 /** Rules over the whole object: the only place where CEL may see the name. */

@@ -1,16 +1,25 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { stringify } from "yaml";
-import { customResourceDefinition } from "./custom-resource.ts";
+import { guildDefinition, restoreDefinition } from "./custom-resource.ts";
 import { withFieldReference } from "./field-reference.ts";
 
-/** The text of `crds/dkpguilds.yaml`. */
-export function customResourceDefinitionYaml(): string {
-  const note = "# Generated from dkp-guild.ts by `npm run generate`; a test fails when it is stale.\n";
-  return note + stringify(customResourceDefinition(), { lineWidth: 0, aliasDuplicateObjects: false });
+function yamlOf(definition: Record<string, unknown>, source: string): string {
+  const note = `# Generated from ${source} by \`npm run generate\`; a test fails when it is stale.\n`;
+  return note + stringify(definition, { lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+/** The generated files of this folder by name, with their text. */
+export function generatedFiles(): Record<string, string> {
+  return {
+    "dkpguilds.yaml": yamlOf(guildDefinition(), "dkp-guild.ts"),
+    "dkprestores.yaml": yamlOf(restoreDefinition(), "dkp-restore.ts"),
+  };
 }
 
 if (import.meta.main) {
-  writeFileSync(new URL("dkpguilds.yaml", import.meta.url), customResourceDefinitionYaml());
+  for (const [name, text] of Object.entries(generatedFiles())) {
+    writeFileSync(new URL(name, import.meta.url), text);
+  }
   const readme = new URL("../README.md", import.meta.url);
   if (existsSync(readme)) {
     const before = readFileSync(readme, "utf8");

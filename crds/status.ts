@@ -4,11 +4,11 @@ const text = (maximum: number, description: string) =>
   z.string().max(maximum).optional().meta({ description });
 const count = (description: string) => z.int().min(0).optional().meta({ description });
 
-const conditionSchema = z.strictObject({
-  type: z
-    .string()
-    .max(64)
-    .meta({ description: "Ready, Reconciling, Stalled, DatabaseReady, BotReady or CommandsRegistered." }),
+export const conditionSchema = z.strictObject({
+  type: z.string().max(64).meta({
+    description:
+      "Ready, Reconciling, Stalled, DatabaseReady, BotReady, CommandsRegistered, BackupReady or RolloutFailed.",
+  }),
   status: z.enum(["True", "False", "Unknown"]).meta({ description: "True, False or Unknown." }),
   reason: z.string().max(128).meta({ description: "One word that says why." }),
   message: z.string().max(1024).meta({ description: "A sentence that says why, and what to do." }),
@@ -27,7 +27,10 @@ const phases = [
   "Ready",
   "Updating",
   "Degraded",
+  "Restoring",
   "Suspended",
+  "Hibernating",
+  "Hibernated",
   "Stalled",
   "Deleting",
 ] as const;
@@ -40,7 +43,7 @@ export const statusSchema = z
       .meta({ description: "Generation of spec that this status is about; -1 before the first look." }),
     phase: z.enum(phases).optional().meta({
       description:
-        "Where the guild is: Pending, DatabaseProvisioning, Migrating and Deploying on its first way up; Ready; Updating while a change is rolled out and nothing is wrong; Degraded when something that worked stopped working; Stalled when a person has to act; Suspended; Deleting.",
+        "Where the guild is: Pending, DatabaseProvisioning, Migrating and Deploying on its first way up; Ready; Updating while a change is rolled out and nothing is wrong; Degraded when something that worked stopped working; Restoring while a DkpRestore takes over; Stalled when a person has to act; Suspended; Hibernating and Hibernated; Deleting.",
     }),
     conditions: z
       .array(conditionSchema)
@@ -55,6 +58,26 @@ export const statusSchema = z
     readyReplicas: count("Bot pods that are ready."),
     selector: text(512, "Label selector of the bot's pods, for the scale subresource."),
     image: text(512, "Image that the bot's pods are meant to run."),
+    lastHealthyImage: text(
+      512,
+      "Image that last served with every pod ready; a rollout that fails returns to it.",
+    ),
+    rollout: z
+      .strictObject({
+        image: z.string().max(512).meta({ description: "Image that is being rolled out, or was." }),
+        state: z.enum(["Waiting", "Progressing", "Done", "Failed"]).meta({
+          description:
+            "Waiting for its turn in the fleet, Progressing, Done, or Failed and returned to lastHealthyImage.",
+        }),
+        since: text(40, "Since when."),
+        message: text(512, "Why it waits or failed."),
+      })
+      .optional()
+      .meta({ description: "The rollout of the bot's image." }),
+    tokenHash: text(
+      16,
+      "Short hash of the Discord token in use, to see whether a change has arrived; never the token.",
+    ),
     leader: z
       .strictObject({
         pod: z.string().max(253).meta({ description: "Pod that runs the guild's periodic jobs." }),
@@ -65,6 +88,7 @@ export const statusSchema = z
       .meta({ description: "The pod that leads." }),
     database: z
       .strictObject({
+        mode: text(16, "dedicated, shared or external."),
         cluster: text(64, "Name of the CloudNativePG Cluster."),
         phase: text(512, "Its phase, as CloudNativePG says it."),
         instances: count("PostgreSQL instances that exist."),
@@ -74,6 +98,28 @@ export const statusSchema = z
       })
       .optional()
       .meta({ description: "The database." }),
+    backup: z
+      .strictObject({
+        lastSuccess: text(40, "When the last base backup was completed."),
+        firstRecoverable: text(40, "The earliest time that one can restore to."),
+        next: text(40, "When the next base backup is due."),
+        archiving: z
+          .boolean()
+          .optional()
+          .meta({ description: "Whether the write-ahead log is being archived." }),
+        destination: text(512, "Where backups go, as s3://bucket/path."),
+        message: text(512, "Why there is none, where there is none."),
+      })
+      .optional()
+      .meta({ description: "Backups." }),
+    footprint: z
+      .strictObject({
+        cpu: text(32, "CPU that the guild's pods request, all of them."),
+        memory: text(32, "Memory that they request."),
+        storage: text(32, "Volumes that they claim."),
+      })
+      .optional()
+      .meta({ description: "What the guild takes of the cluster." }),
   })
   .meta({ description: "What is." });
 

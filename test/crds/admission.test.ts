@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { parse } from "yaml";
+import { generatedFiles } from "../../crds/generate.ts";
 import { type ControlPlane, startControlPlane } from "../cluster/control-plane.ts";
 
 const guilds = "/apis/dkp.dev/v1alpha1/namespaces/default/dkpguilds";
@@ -8,7 +9,7 @@ let plane: ControlPlane;
 
 beforeAll(async () => {
   plane = await startControlPlane();
-  const crd = parse(readFileSync(new URL("../../crds/dkpguilds.yaml", import.meta.url), "utf8"));
+  const crd = parse(generatedFiles()["dkpguilds.yaml"] ?? "");
   const made = await plane.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd);
   expect(made.body["message"]).toBeUndefined();
   await vi.waitFor(async () => expect((await plane.call("GET", guilds)).status).toBe(200));
@@ -54,6 +55,70 @@ describe("what is refused at admission, and in which words", () => {
     ["an unknown field", { bots: {} }, /unknown field "spec.bots"/],
     ["an unknown field deep down", { bot: { replica: 2 } }, /unknown field "spec.bot.replica"/],
     ["too many replicas", { bot: { replicas: 11 } }, /spec.bot.replicas.*less than or equal to 10/],
+    [
+      "a shared database in no Cluster",
+      { database: { mode: "shared" } },
+      /set clusterRef with mode shared, and only then/,
+    ],
+    [
+      "a dedicated database in another's Cluster",
+      { database: { clusterRef: { name: "pg" } } },
+      /set clusterRef with mode shared, and only then/,
+    ],
+    [
+      "an external database without a connection string",
+      { database: { mode: "external" } },
+      /set secretRef with mode external, and only then/,
+    ],
+    [
+      "settings of a server that is not the guild's",
+      { database: { mode: "shared", clusterRef: { name: "pg" }, parameters: { work_mem: "8MB" } } },
+      /belong to mode dedicated: remove them/,
+    ],
+    [
+      "a parameter that the operator decides",
+      { database: { parameters: { max_connections: "9" } } },
+      /are set by the operator or CloudNativePG/,
+    ],
+    [
+      "two sources of the PostgreSQL image",
+      { database: { image: "pg:16", imageCatalogRef: { name: "catalog" } } },
+      /set image or imageCatalogRef, not both/,
+    ],
+    [
+      "an account on an external server",
+      { database: { mode: "external", secretRef: { name: "pg" }, devAccess: "readOnly" } },
+      /leave devAccess out/,
+    ],
+    [
+      "a schedule of five fields",
+      { backup: { schedule: "0 2 * * *", objectStore: { bucket: "raids", secretRef: { name: "s3" } } } },
+      /cron expression of six fields, seconds first/,
+    ],
+    [
+      "a retention without a unit",
+      { backup: { retention: "30", objectStore: { bucket: "raids", secretRef: { name: "s3" } } } },
+      /number of days, weeks or months, for example 30d/,
+    ],
+    [
+      "an object store that is no URL",
+      { backup: { objectStore: { endpoint: "s3.example.com", bucket: "raids", secretRef: { name: "s3" } } } },
+      /must be a URL without a path/,
+    ],
+    [
+      "backups of a server that is not the guild's",
+      {
+        database: { mode: "external", secretRef: { name: "pg" } },
+        backup: { objectStore: { bucket: "raids", secretRef: { name: "s3" } } },
+      },
+      /backup belongs to database.mode dedicated/,
+    ],
+    ["a last backup to nowhere", { deletionPolicy: "Snapshot" }, /deletionPolicy Snapshot needs somewhere/],
+    [
+      "hibernation of a server that is not the guild's",
+      { hibernate: true, database: { mode: "external", secretRef: { name: "pg" } } },
+      /hibernate belongs to database.mode dedicated/,
+    ],
     ["no instances", { database: { instances: 0 } }, /spec.database.instances.*greater than or equal to 1/],
     ["a size that is none", { database: { storage: { size: "big" } } }, /must be a size such as "10Gi"/],
     ["a size of nothing", { database: { storage: { size: "0" } } }, /must be a size such as "10Gi"/],
@@ -69,7 +134,7 @@ describe("what is refused at admission, and in which words", () => {
     ],
     ["a variable twice", { bot: { env: [{ name: "A" }, { name: "A" }] } }, /Duplicate value/],
     ["an unknown mode", { mode: "asleep" }, /supported values: "active", "readOnly", "maintenance"/],
-    ["an unknown policy", { deletionPolicy: "Snapshot" }, /supported values: "Retain", "Delete"/],
+    ["an unknown policy", { deletionPolicy: "Keep" }, /supported values: "Retain", "Snapshot", "Delete"/],
     [
       "three decimals",
       { rules: { auctions: { minimumBid: "1.234" } } },

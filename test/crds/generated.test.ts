@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { botConfigSchema } from "../../crds/bot-config.ts";
 import { specSchema } from "../../crds/dkp-guild.ts";
 import { withFieldReference } from "../../crds/field-reference.ts";
-import { customResourceDefinitionYaml } from "../../crds/generate.ts";
+import { generatedFiles } from "../../crds/generate.ts";
 import { rulesSchema } from "../../crds/rules.ts";
 
 type Node = { properties?: Record<string, Node>; items?: Node; [keyword: string]: unknown };
@@ -12,8 +12,8 @@ type Node = { properties?: Record<string, Node>; items?: Node; [keyword: string]
 const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
 describe("what is generated from the schema", () => {
-  test("the CRD in the repository is up to date", () => {
-    expect(text("crds/dkpguilds.yaml"), "run npm run generate").toBe(customResourceDefinitionYaml());
+  test.each(Object.entries(generatedFiles()))("%s in the repository is up to date", (name, generated) => {
+    expect(text(`crds/${name}`), "run npm run generate").toBe(generated);
   });
 
   test("the field reference in README is up to date", () => {
@@ -21,26 +21,30 @@ describe("what is generated from the schema", () => {
     expect(withFieldReference(readme), "run npm run generate").toBe(readme);
   });
 
-  test("the CRD stays below 200 KiB", () => {
-    expect(customResourceDefinitionYaml().length).toBeLessThan(200 * 1_024);
+  test.each(Object.entries(generatedFiles()))("%s stays below 200 KiB", (_name, generated) => {
+    expect(generated.length).toBeLessThan(200 * 1_024);
   });
 
-  test("every string and list of the spec is bounded, and nothing under rules has a default", () => {
-    const definition = parse(customResourceDefinitionYaml());
-    const { spec } = definition.spec.versions[0].schema.openAPIV3Schema.properties;
-    const faults: string[] = [];
-    const walk = (path: string, node: Node): void => {
-      const bounded = node["maxLength"] ?? node["enum"] ?? node["x-kubernetes-int-or-string"];
-      if (node["type"] === "string" && bounded === undefined) faults.push(`${path} has no maxLength`);
-      if (node["type"] === "array" && node["maxItems"] === undefined) faults.push(`${path} has no maxItems`);
-      if (path.startsWith("spec.rules") && node["default"] !== undefined)
-        faults.push(`${path} has a default`);
-      for (const [name, child] of Object.entries(node["properties"] ?? {})) walk(`${path}.${name}`, child);
-      if (node["items"] !== undefined) walk(`${path}[]`, node["items"]);
-    };
-    walk("spec", spec);
-    expect(faults).toEqual([]);
-  });
+  test.each(Object.entries(generatedFiles()))(
+    "every string and list of the spec in %s is bounded, and nothing under rules has a default",
+    (_name, generated) => {
+      const definition = parse(generated);
+      const { spec } = definition.spec.versions[0].schema.openAPIV3Schema.properties;
+      const faults: string[] = [];
+      const walk = (path: string, node: Node): void => {
+        const bounded = node["maxLength"] ?? node["enum"] ?? node["x-kubernetes-int-or-string"];
+        if (node["type"] === "string" && bounded === undefined) faults.push(`${path} has no maxLength`);
+        if (node["type"] === "array" && node["maxItems"] === undefined)
+          faults.push(`${path} has no maxItems`);
+        if (path.startsWith("spec.rules") && node["default"] !== undefined)
+          faults.push(`${path} has a default`);
+        for (const [name, child] of Object.entries(node["properties"] ?? {})) walk(`${path}.${name}`, child);
+        if (node["items"] !== undefined) walk(`${path}[]`, node["items"]);
+      };
+      walk("spec", spec);
+      expect(faults).toEqual([]);
+    },
+  );
 });
 
 describe("the schemas that programs share", () => {
@@ -54,8 +58,15 @@ describe("the schemas that programs share", () => {
       suspend: false,
       mode: "active",
       discord: { tokenSecretRef: { name: "token", key: "token" } },
-      bot: { channel: "stable", replicas: 2, logLevel: "info", env: [] },
-      database: { instances: 3, storage: { size: "10Gi" } },
+      hibernate: false,
+      bot: { channel: "stable", replicas: 2, size: "small", logLevel: "info", logFormat: "json", env: [] },
+      database: {
+        mode: "dedicated",
+        size: "small",
+        instances: 3,
+        storage: { size: "10Gi" },
+        devAccess: "none",
+      },
       deletionPolicy: "Retain",
     });
   });

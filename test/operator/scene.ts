@@ -125,14 +125,22 @@ export async function openScene(options: { cloudNativePg: boolean; controllers?:
       "github.com/cloudnative-pg/cloudnative-pg",
       process.env,
     );
-    const file = join(folder, "config/crd/bases/postgresql.cnpg.io_clusters.yaml");
-    await define(file, "/apis/postgresql.cnpg.io/v1/clusters");
+    const kinds = ["clusters", "databases", "databaseroles", "poolers", "scheduledbackups", "backups"];
+    await Promise.all(
+      kinds.map((kind) =>
+        define(
+          join(folder, `config/crd/bases/postgresql.cnpg.io_${kind}.yaml`),
+          `/apis/postgresql.cnpg.io/v1/${kind}`,
+        ),
+      ),
+    );
   };
   const namespace = async (name: string) => {
     await sure("POST", "/api/v1/namespaces", { metadata: { name } });
     return name;
   };
   await define(join(root, "crds/dkpguilds.yaml"), "/apis/dkp.dev/v1alpha1/dkpguilds");
+  await define(join(root, "crds/dkprestores.yaml"), "/apis/dkp.dev/v1alpha1/dkprestores");
   if (options.cloudNativePg) await installCloudNativePg();
   await namespace("dkp-system");
   for (const object of manifests("config/rbac")) await sure("POST", collection(object), object);
