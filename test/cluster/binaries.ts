@@ -50,6 +50,16 @@ const recipes = {
     package: "github.com/cloudnative-pg/cloudnative-pg/cmd/manager",
     version: "1.30.0",
   },
+  "barman-cloud": {
+    module: "barman-cloud",
+    package: "github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager",
+    version: "0.7.0",
+  },
+  versitygw: {
+    module: "versitygw",
+    package: "github.com/versity/versitygw/cmd/versitygw",
+    version: "1.8.0",
+  },
 } satisfies Record<string, Recipe>;
 
 export type BinaryName = keyof typeof recipes;
