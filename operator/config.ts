@@ -24,6 +24,8 @@ export const environmentSchema = z
           .map((name) => name.trim())
           .filter((name) => name !== ""),
       ),
+    /** The namespace that may read metrics of bots and databases. */
+    MONITORING_NAMESPACE: z.string().min(1).max(63).default("observability"),
     WORKERS: z.coerce.number("must be a number").int().min(1).max(256).default(16),
     METRICS_ADDRESS: address.default(":8080"),
     LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).default("info"),

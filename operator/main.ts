@@ -55,6 +55,7 @@ async function main(environment: Environment): Promise<void> {
       botImageCanary: environment.BOT_IMAGE_CANARY ?? environment.BOT_IMAGE,
       postgresImage: environment.POSTGRES_IMAGE,
       discordApiUrl: environment.DISCORD_API_URL,
+      monitoringNamespace: environment.MONITORING_NAMESPACE,
       otlpEndpoint: environment.OTEL_EXPORTER_OTLP_ENDPOINT,
     },
     namespaces: environment.WATCH_NAMESPACES,

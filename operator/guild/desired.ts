@@ -41,7 +41,7 @@ export function desired(
     service(guild),
     podDisruptionBudget(guild),
     botNetworkPolicy(guild, settings),
-    databaseNetworkPolicy(guild),
+    databaseNetworkPolicy(guild, settings),
     ...(observation.cloudNativePg === "absent" ? [] : [cluster(guild, settings)]),
     ...migration(guild, settings, facts),
     ...bot(guild, settings, observation, facts),

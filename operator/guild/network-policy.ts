@@ -12,6 +12,9 @@ const dns = { ports: [{ protocol: "UDP", port: 53 }, ...tcp(53)] };
 // 6443 is where the API server's own address leads after translation of the Service's 443.
 const apiServer = { ports: tcp(443, 6443) };
 const anyNamespace = { namespaceSelector: {} };
+const namespaceNamed = (name: string) => ({
+  namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": name } },
+});
 const postgres = 5432;
 const instanceStatus = 8000;
 const postgresMetrics = 9187;
@@ -41,7 +44,7 @@ export function botNetworkPolicy(guild: DkpGuild, settings: GuildSettings): Chil
           matchLabels: { "app.kubernetes.io/name": "dkp-bot", "app.kubernetes.io/instance": name },
         },
         policyTypes: ["Ingress", "Egress"],
-        ingress: [{ from: [anyNamespace], ports: tcp(httpPort) }],
+        ingress: [{ from: [namespaceNamed(settings.monitoringNamespace)], ports: tcp(httpPort) }],
         egress: [
           dns,
           apiServer,
@@ -57,7 +60,7 @@ export function botNetworkPolicy(guild: DkpGuild, settings: GuildSettings): Chil
  * Database pods: in from the guild's bots, each other and CloudNativePG's operator, and for metrics; out for DNS, the API server, object
  * storage and each other. Not owned, so that a database that is kept stays as closed as it was.
  */
-export function databaseNetworkPolicy(guild: DkpGuild): Child {
+export function databaseNetworkPolicy(guild: DkpGuild, settings: GuildSettings): Child {
   const { name } = guild.metadata;
   const { cluster } = childNames(name);
   const each = { podSelector: { matchLabels: { "cnpg.io/cluster": cluster } } };
@@ -79,7 +82,7 @@ export function databaseNetworkPolicy(guild: DkpGuild): Child {
         ingress: [
           { from: [bots], ports: tcp(postgres) },
           { from: [each, cnpgOperator], ports: tcp(postgres, instanceStatus) },
-          { from: [anyNamespace], ports: tcp(postgresMetrics) },
+          { from: [namespaceNamed(settings.monitoringNamespace)], ports: tcp(postgresMetrics) },
         ],
         egress: [dns, apiServer, { to: [each], ports: tcp(postgres, instanceStatus) }],
       },

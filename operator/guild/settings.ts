@@ -5,6 +5,8 @@ export type GuildSettings = {
   postgresImage: string;
   /** Where bots find Discord; Discord itself when undefined. */
   discordApiUrl?: string | undefined;
+  /** From where health and metrics of bots and databases may be read. */
+  monitoringNamespace: string;
   /** Base URL of an OTLP/HTTP collector. */
   otlpEndpoint?: string | undefined;
 };

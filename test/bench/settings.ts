@@ -3,4 +3,5 @@ export const settings = {
   botImage: "dkp-bot:1",
   botImageCanary: "dkp-bot:1",
   postgresImage: "ghcr.io/cloudnative-pg/postgresql:16.6-bookworm",
+  monitoringNamespace: "observability",
 };

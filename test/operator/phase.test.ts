@@ -25,6 +25,7 @@ const settings = {
   botImage: "bot:1",
   botImageCanary: "bot:1",
   postgresImage: "postgresql:16.6",
+  monitoringNamespace: "observability",
   discordApiUrl: undefined,
 };
 const metadata = { name: "watch", namespace: "space", uid: "u", resourceVersion: "9" };

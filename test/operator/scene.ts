@@ -26,6 +26,7 @@ const settings = {
   botImageCanary: "dkp-bot:2",
   postgresImage: "postgresql:16.6",
   discordApiUrl: "http://discord.example:8090/api",
+  monitoringNamespace: "observability",
 };
 
 /** Every kind of object that the operator makes for a guild. */

@@ -1,0 +1,104 @@
+import { describe, expect, test } from "vitest";
+import { type DkpGuild, specSchema } from "../../crds/dkp-guild.ts";
+import { botNetworkPolicy, databaseNetworkPolicy } from "../../operator/guild/network-policy.ts";
+import { type Flow, type Party, isAllowed } from "./flows.ts";
+
+const settings = {
+  botImage: "dkp-bot:1",
+  botImageCanary: "dkp-bot:1",
+  postgresImage: "postgresql:16.6",
+  monitoringNamespace: "observability",
+  otlpEndpoint: "http://otel-collector.observability.svc:4318",
+};
+
+function guildOf(name: string, namespace: string, guildId: string): DkpGuild {
+  return {
+    apiVersion: "dkp.dev/v1alpha1",
+    kind: "DkpGuild",
+    metadata: {
+      name,
+      namespace,
+      uid: name,
+      resourceVersion: "1",
+      generation: 1,
+      creationTimestamp: "2030-01-01T00:00:00Z",
+    },
+    spec: specSchema.parse({ guildId, discord: { tokenSecretRef: { name: "discord" } } }),
+  };
+}
+
+// Two guilds in one namespace, where only policies keep them apart, and one in another.
+const guilds = [
+  guildOf("night", "raids", "100000000000000001"),
+  guildOf("day", "raids", "100000000000000002"),
+  guildOf("dawn", "elsewhere", "100000000000000003"),
+];
+const policies = guilds.flatMap((guild) => [
+  botNetworkPolicy(guild, settings).object,
+  databaseNetworkPolicy(guild, settings).object,
+]);
+
+const pod = (namespace: string, labels: Record<string, string>): Party => ({ namespace, labels });
+const bot = (name: string, namespace = "raids", component = "bot") =>
+  pod(namespace, {
+    "app.kubernetes.io/name": "dkp-bot",
+    "app.kubernetes.io/instance": name,
+    "app.kubernetes.io/component": component,
+  });
+const instance = (name: string, namespace = "raids") => pod(namespace, { "cnpg.io/cluster": `${name}-db` });
+const cnpg = pod("cnpg-system", { "app.kubernetes.io/name": "cloudnative-pg" });
+const prometheus = pod("observability", { "app.kubernetes.io/name": "prometheus" });
+const collector = pod("observability", { "app.kubernetes.io/name": "otel-collector" });
+const dns = pod("kube-system", { "k8s-app": "kube-dns" });
+const stranger = pod("raids", { app: "stranger" });
+const outside: Party = "outside";
+
+describe("a connection is let through", () => {
+  test.each<[string, Flow]>([
+    ["from a bot to its database", { from: bot("night"), to: instance("night"), port: 5432 }],
+    [
+      "from a migration to its database",
+      { from: bot("night", "raids", "migrate"), to: instance("night"), port: 5432 },
+    ],
+    ["from a bot to DNS", { from: bot("night"), to: dns, port: 53, protocol: "UDP" }],
+    ["from a bot to DNS by TCP", { from: bot("night"), to: dns, port: 53 }],
+    ["from a bot to Discord", { from: bot("night"), to: outside, port: 443 }],
+    ["from a bot to the API server behind its Service", { from: bot("night"), to: outside, port: 6443 }],
+    ["from a bot to the collector", { from: bot("night"), to: collector, port: 4318 }],
+    ["from Prometheus to a bot", { from: prometheus, to: bot("night"), port: 8080 }],
+    ["from Prometheus to a database's metrics", { from: prometheus, to: instance("night"), port: 9187 }],
+    ["between a database's instances", { from: instance("night"), to: instance("night"), port: 5432 }],
+    ["between their managers", { from: instance("night"), to: instance("night"), port: 8000 }],
+    ["from CloudNativePG to an instance's manager", { from: cnpg, to: instance("night"), port: 8000 }],
+    ["from CloudNativePG to PostgreSQL", { from: cnpg, to: instance("night"), port: 5432 }],
+    ["from a database to DNS", { from: instance("night"), to: dns, port: 53, protocol: "UDP" }],
+    ["from a database to the API server", { from: instance("night"), to: outside, port: 6443 }],
+    ["from a database to an object store", { from: instance("night"), to: outside, port: 443 }],
+  ])("%s", (_, flow) => {
+    expect(isAllowed(policies, flow)).toBe(true);
+  });
+});
+
+describe("a connection is refused", () => {
+  test.each<[string, Flow]>([
+    ["from a bot to another guild's database", { from: bot("night"), to: instance("day"), port: 5432 }],
+    [
+      "from a bot to another namespace's database",
+      { from: bot("night"), to: instance("dawn", "elsewhere"), port: 5432 },
+    ],
+    ["from a bot to another bot", { from: bot("night"), to: bot("day"), port: 8080 }],
+    ["from a bot to its database's manager", { from: bot("night"), to: instance("night"), port: 8000 }],
+    ["from a bot to a mail server", { from: bot("night"), to: outside, port: 25 }],
+    ["from a bot to a PostgreSQL outside", { from: bot("night"), to: outside, port: 5432 }],
+    ["from a stranger to a database", { from: stranger, to: instance("night"), port: 5432 }],
+    ["from a stranger to a database's manager", { from: stranger, to: instance("night"), port: 8000 }],
+    ["from a stranger to a database's metrics", { from: stranger, to: instance("night"), port: 9187 }],
+    ["from a stranger to a bot", { from: stranger, to: bot("night"), port: 8080 }],
+    ["from Prometheus to PostgreSQL", { from: prometheus, to: instance("night"), port: 5432 }],
+    ["from one guild's database to another's", { from: instance("night"), to: instance("day"), port: 5432 }],
+    ["from a database to a bot", { from: instance("night"), to: bot("night"), port: 8080 }],
+    ["from a database to a mail server", { from: instance("night"), to: outside, port: 25 }],
+  ])("%s", (_, flow) => {
+    expect(isAllowed(policies, flow)).toBe(false);
+  });
+});
