@@ -23,6 +23,7 @@ export async function observe(senses: Senses, guild: DkpGuild): Promise<Observat
   const { world, leases } = senses;
   const { own, foreign } = world.children(guild);
   const [secrets, runtime] = await Promise.all([secretStates(senses, guild), runtimeSecret(senses, guild)]);
+  const tokenHash = hashOfToken(guild, secrets);
   const lease = leases.leaseOf(guild);
   const extra = [lease, runtime.own].filter((object) => object !== undefined);
   for (const object of extra) own.set(childKey(object), object);
@@ -33,7 +34,8 @@ export async function observe(senses: Senses, guild: DkpGuild): Promise<Observat
     taken: taken.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
     secrets,
     cloudNativePg: world.cloudNativePg(),
-    conflict: conflict(world, guild),
+    tokenHash,
+    conflict: conflict(world, guild, tokenHash),
     refusals: [],
   };
 }
@@ -45,7 +47,8 @@ function secretStates({ secrets }: Senses, guild: DkpGuild): Promise<SecretState
     wanted.map(async ({ name, key }): Promise<SecretState> => {
       const ref = { namespace: guild.metadata.namespace, name };
       const found = await secrets.look(ref);
-      if (found?.keys.has(key) === true) return { secret: name, key, state: "present" };
+      const hash = found?.keys.get(key);
+      if (hash !== undefined) return { secret: name, key, state: "present", hash };
       secrets.forget(ref);
       return { secret: name, key, state: found === undefined ? "secretMissing" : "keyMissing" };
     }),
@@ -72,12 +75,29 @@ function age({ metadata }: DkpGuild): string {
   return `${metadata.creationTimestamp} ${metadata.uid}`;
 }
 
-/** The oldest other guild with the same Discord id, if this one is not the oldest itself. */
-function conflict(world: World, guild: DkpGuild): string | undefined {
-  const [oldest] = world.guildsOf(guild.spec.guildId).toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
-  return oldest === undefined || oldest.metadata.uid === guild.metadata.uid
-    ? undefined
-    : objectKey(oldest.metadata);
+/** That of the token in use: pods go on with the last one where the Secret has gone. */
+function hashOfToken(guild: DkpGuild, states: SecretState[]): string | undefined {
+  const { tokenSecretRef } = guild.spec.discord;
+  const state = states.find(
+    ({ secret, key }) => secret === tokenSecretRef?.name && key === tokenSecretRef.key,
+  );
+  return state?.hash ?? guild.status?.tokenHash;
+}
+
+/**
+ * The oldest other guild with the same Discord id or, by what its status says, the same token, if this one is not the oldest itself.
+ */
+function conflict(world: World, guild: DkpGuild, tokenHash: string | undefined): Observation["conflict"] {
+  const older = (guilds: readonly DkpGuild[]) => {
+    const [first] = [...guilds, guild].toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
+    return first === undefined || first.metadata.uid === guild.metadata.uid
+      ? undefined
+      : objectKey(first.metadata);
+  };
+  const namesake = older(world.guildsOf(guild.spec.guildId));
+  if (namesake !== undefined) return { with: namesake, over: "guildId" };
+  const sharer = tokenHash === undefined ? undefined : older(world.guildsWithToken(tokenHash));
+  return sharer === undefined ? undefined : { with: sharer, over: "token" };
 }
 
 /** How long pods may take before anybody asks why they do not run. */

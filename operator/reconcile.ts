@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { DkpGuild } from "../crds/dkp-guild.ts";
 import { isKubeError } from "../runtime/kube/error.ts";
 import type { EventRecorder } from "../runtime/kube/event.ts";
-import { type KubeObject, apiVersionOf } from "../runtime/kube/object.ts";
+import { type KubeObject, apiVersionOf, objectKey } from "../runtime/kube/object.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type Applied, applyChildren } from "./apply.ts";
 import { bidFarewell, holdBack, isHeldBack, letGo } from "./finalize.ts";
@@ -21,6 +21,8 @@ export type Reconciler = Senses & {
   settings: GuildSettings;
   events: EventRecorder;
   newPassword(): string;
+  /** Has another guild looked at. */
+  wake(key: string): void;
   /** How soon a guild that is not well is looked at again, in milliseconds. */
   recheckMs: number;
   /** How soon a guild that is well is looked at again, in milliseconds. */
@@ -165,6 +167,12 @@ async function writeStatus(
     if (isKubeError(error, 404)) return;
     throw error;
   }
+  // Our own writes wake nobody, but whoever has the same token may have to stop now, or may go on.
+  const hashes =
+    guild.status?.tokenHash === after.tokenHash ? [] : [guild.status?.tokenHash, after.tokenHash];
+  for (const hash of hashes)
+    for (const sharer of hash === undefined ? [] : reconciler.world.guildsWithToken(hash))
+      if (sharer.metadata.uid !== guild.metadata.uid) reconciler.wake(objectKey(sharer.metadata));
   for (const facts of transitions(guild.status, after)) reconciler.events.record(guildObject(guild), facts);
   if (guild.status?.phase !== after.phase) {
     reconciler.log.info({ guild: `${namespace}/${name}`, phase: after.phase }, "a guild changed its phase");

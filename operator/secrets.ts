@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import type { KubeClient } from "../runtime/kube/client.ts";
 import { type KubeObject, type ObjectRef, objectKey } from "../runtime/kube/object.ts";
 import { secrets } from "./guild/resources.ts";
 
-/** A Secret without its values. */
-type SecretFacts = { keys: ReadonlySet<string>; object: KubeObject };
+/** A Secret without its values: by key a short hash of each, which tells whether two are the same and nothing else. */
+type SecretFacts = { keys: ReadonlyMap<string, string>; object: KubeObject };
 
 /**
  * Looks at Secrets one by one, since nobody here may list or watch them. What was there is believed for a while; what was missing is
@@ -40,8 +41,14 @@ export function secretReader(options: {
 
 function withoutValues({ apiVersion, kind, metadata, ...rest }: KubeObject): SecretFacts {
   const { managedFields: _fields, annotations: _annotations, ...named } = metadata;
+  const data = (rest["data"] ?? {}) as Record<string, string>;
   return {
-    keys: new Set(Object.keys(rest["data"] ?? {})),
+    keys: new Map(Object.entries(data).map(([key, value]) => [key, fingerprint(value)])),
     object: { apiVersion, kind, metadata: named },
   };
+}
+
+/** Twelve hexadecimal digits of the SHA-256 of a value, given in base64. Nobody guesses a random token from them. */
+function fingerprint(value: string): string {
+  return createHash("sha256").update(Buffer.from(value, "base64")).digest("hex").slice(0, 12);
 }

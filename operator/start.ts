@@ -66,7 +66,7 @@ export function startOperator(options: OperatorOptions): Operator {
     await world.synced;
     await firstWalk(leases, log);
     if (signal.aborted) return;
-    const work = guildQueue(options, world, leases);
+    const work = guildQueue(options, world, leases, add);
     queue = work;
     for (const { metadata } of world.guilds()) work.add(objectKey(metadata));
     await new Promise<void>((resolve) => {
@@ -100,7 +100,12 @@ async function firstWalk(leases: LeaseRound, log: Logger): Promise<void> {
 
 const clock = () => Date.now();
 
-function guildQueue(options: OperatorOptions, world: World, leases: LeaseRound): WorkQueue {
+function guildQueue(
+  options: OperatorOptions,
+  world: World,
+  leases: LeaseRound,
+  wake: (key: string) => void,
+): WorkQueue {
   const { client, log } = options;
   const events = eventRecorder({ client, component: "dkp.dev/operator", instance: options.identity, log });
   const reconciler = {
@@ -111,6 +116,7 @@ function guildQueue(options: OperatorOptions, world: World, leases: LeaseRound):
     settings: options.settings,
     events,
     clock,
+    wake,
     newPassword: () => randomBytes(24).toString("base64url"),
     recheckMs: options.recheckMs ?? 25_000,
     resyncMs: options.resyncMs ?? 300_000,

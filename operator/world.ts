@@ -30,6 +30,8 @@ export type World = {
   guild(key: string): DkpGuild | undefined;
   guilds(): IterableIterator<DkpGuild>;
   guildsOf(guildId: string): readonly DkpGuild[];
+  /** Guilds whose status bears this short hash of a token. */
+  guildsWithToken(hash: string): readonly DkpGuild[];
   children(guild: DkpGuild): Children;
   /** Takes in the answer of an own write, so that its echo wakes nobody. */
   remember(resource: Resource, object: KubeObject): void;
@@ -49,7 +51,8 @@ export function openWorld(options: {
   log: Logger;
 }): World {
   const { client, namespaces, onGuild, log } = options;
-  const guilds = objectCache<GuildObject>({ indexes: { guildId: (guild) => [guild.spec.guildId] } });
+  const guilds = guildCache();
+  const guildsWithToken = (hash: string) => guilds.byIndex("token", hash);
   const caches = new Map(
     watched.map((resource) => [resource.plural, objectCache({ indexes: { guild: guildOf }, trim })]),
   );
@@ -62,9 +65,7 @@ export function openWorld(options: {
     resource: kinds.guilds,
     cache: guilds,
     onChange: (change) => {
-      // The others with the same id may have to stop, or may go on.
-      const twins = change.type === "updated" ? [] : guilds.byIndex("guildId", change.object.spec.guildId);
-      for (const { metadata } of [change.object, ...twins]) onGuild(objectKey(metadata));
+      for (const { metadata } of [change.object, ...rivals(guilds, change)]) onGuild(objectKey(metadata));
     },
   });
   const reflectorOf = (resource: Resource, cache: ObjectCache<KubeObject>) =>
@@ -89,6 +90,7 @@ export function openWorld(options: {
     guild: (key) => guilds.getByKey(key),
     guilds: () => guilds.values(),
     guildsOf: (guildId) => guilds.byIndex("guildId", guildId),
+    guildsWithToken,
     children: (guild) => {
       const all = [...caches.values()].flatMap((cache) => cache.byIndex("guild", objectKey(guild.metadata)));
       const own = all.filter((object) => belongsTo(guild, object));
@@ -108,6 +110,26 @@ export function openWorld(options: {
       await Promise.all(reflectors.map((reflector) => reflector.stop()));
     },
   };
+}
+
+function guildCache(): ObjectCache<GuildObject> {
+  return objectCache<GuildObject>({
+    indexes: {
+      guildId: (guild) => [guild.spec.guildId],
+      token: ({ status }) => (status?.tokenHash === undefined ? [] : [status.tokenHash]),
+    },
+  });
+}
+
+/** The others with the same id or token, where a change means that they have to stop or may go on. */
+function rivals(guilds: ObjectCache<GuildObject>, change: CacheChange<GuildObject>): GuildObject[] {
+  const { object } = change;
+  const twins = change.type === "updated" ? [] : guilds.byIndex("guildId", object.spec.guildId);
+  const before = change.type === "updated" ? change.previous.status?.tokenHash : undefined;
+  const after = object.status?.tokenHash;
+  const hashes = change.type === "updated" && before === after ? [] : [before, after];
+  const sharers = hashes.flatMap((hash) => (hash === undefined ? [] : guilds.byIndex("token", hash)));
+  return [...twins, ...sharers];
 }
 
 function cacheOf(

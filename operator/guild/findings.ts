@@ -22,10 +22,12 @@ const stalled = (reason: string, message: string): Finding => ({ level: "stalled
 /** What keeps the operator from working on this guild at all. */
 export function obstacle(guild: DkpGuild, observation: Observation): Finding | undefined {
   if (observation.conflict !== undefined) {
-    return stalled(
-      "Conflict",
-      `guildId ${guild.spec.guildId} already belongs to DkpGuild ${observation.conflict}, which is older: delete one of the two`,
-    );
+    const { with: older, over } = observation.conflict;
+    const sentence =
+      over === "guildId"
+        ? `guildId ${guild.spec.guildId} already belongs to DkpGuild ${older}, which is older: delete one of the two`
+        : `DkpGuild ${older}, which is older, runs on the same Discord token, and a token serves one bot: put the token of another application into the Secret, or delete one of the two`;
+    return stalled("Conflict", sentence);
   }
   if (observation.taken.length > 0) {
     return stalled(

@@ -1,7 +1,12 @@
 import type { KubeObject } from "../../runtime/kube/object.ts";
 
-/** Whether a key of a Secret is there; never its value. */
-export type SecretState = { secret: string; key: string; state: "present" | "secretMissing" | "keyMissing" };
+/** Whether a key of a Secret is there, and a short hash of its value; never the value. */
+export type SecretState = {
+  secret: string;
+  key: string;
+  state: "present" | "secretMissing" | "keyMissing";
+  hash?: string;
+};
 
 /** Why a pod does not run, as its kubelet or the scheduler says it. */
 export type PodProblem = { pod: string; reason: string; message: string };
@@ -17,8 +22,10 @@ export type Observation = {
   secrets: readonly SecretState[];
   cloudNativePg: "installed" | "absent";
   podProblem?: PodProblem | undefined;
-  /** `namespace/name` of an older DkpGuild with the same guildId. */
-  conflict?: string | undefined;
+  /** Short hash of the Discord token in use. */
+  tokenHash?: string | undefined;
+  /** An older DkpGuild (`namespace/name`) with the same guildId or the same token. */
+  conflict?: { with: string; over: "guildId" | "token" } | undefined;
   /** What the API server refused, in its words. */
   refusals: readonly string[];
 };

@@ -29,6 +29,7 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
     readyReplicas: facts.deployment?.status?.readyReplicas ?? 0,
     selector: selectorText(botSelector(guild.metadata.name)),
     image: facts.rolledOut ?? facts.image,
+    ...(observation.tokenHash === undefined ? {} : { tokenHash: observation.tokenHash }),
     ...leader(facts),
     ...database(facts),
   };

@@ -135,7 +135,7 @@ function discordToken(index: number): KubeObject {
     apiVersion: "v1",
     kind: "Secret",
     metadata: { name, namespace },
-    stringData: { token: "placeholder" },
+    stringData: { token: `placeholder ${index}` },
   };
 }
 

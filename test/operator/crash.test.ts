@@ -20,7 +20,7 @@ function essence(object: KubeObject): unknown {
   const text = JSON.stringify(object);
   return JSON.parse(text, (key, value: unknown) => {
     const volatile =
-      /^(password|uid|resourceVersion|creationTimestamp|managedFields|generation|observedGeneration|dkp.dev\/applied)$/;
+      /^(password|token|another|tokenHash|uid|resourceVersion|creationTimestamp|managedFields|generation|observedGeneration|dkp.dev\/applied)$/;
     if (volatile.test(key) || /Time$|^lastUpdate|controller-uid/.test(key)) return undefined;
     return typeof value === "string"
       ? value

@@ -29,10 +29,11 @@ export function makeGuild(name: string, guildId: string, spec: Record<string, un
   };
 }
 
+/** The Secret `discord` with tokens that no other namespace has. */
 export async function makeToken(scene: Scene, namespace: string): Promise<void> {
   await scene.create(kinds.secrets, namespace, {
     metadata: { name: "discord" },
-    stringData: { token: "abc" },
+    stringData: { token: `token of ${namespace}`, another: `another token of ${namespace}` },
   });
 }
 

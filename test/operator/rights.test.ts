@@ -27,15 +27,15 @@ beforeAll(async () => {
   });
   const operator = scene.startOperator(await scene.operatorClient());
   await makeToken(scene, space);
-  const ids = {
-    applicationIdSecretRef: { name: "discord", key: "token" },
-    tokenSecretRef: { name: "discord" },
-  };
   const env = [{ name: "EXTRA", value: "1" }];
-  for (const [name, guildId] of [
-    ["watch", "700000000000000001"],
-    ["other", "700000000000000002"],
+  for (const [name, guildId, key] of [
+    ["watch", "700000000000000001", "token"],
+    ["other", "700000000000000002", "another"],
   ] as const) {
+    const ids = {
+      applicationIdSecretRef: { name: "discord", key: "token" },
+      tokenSecretRef: { name: "discord", key },
+    };
     await scene.create(kinds.guilds, space, makeGuild(name, guildId, { discord: ids, bot: { env } }));
     const players = everybodyPlays(scene, space, name);
     await reachesPhase(scene, space, name, "Ready");

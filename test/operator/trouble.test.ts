@@ -281,4 +281,29 @@ describe("names and ids that are taken", () => {
     await reachesPhase(scene, other.namespace, "twin", "Ready");
     await players.stop();
   });
+
+  test("of two guilds on one token the newer is stopped, until it has a token of its own", async () => {
+    const { namespace } = await bringUp();
+    const twin = await bringUp();
+    const { data } = (await scene.get(kinds.secrets, namespace, "discord")) as unknown as {
+      data: { token: string };
+    };
+    const inUse = async (space: string) =>
+      (await scene.part(kinds.guilds, space, "watch", "status"))["tokenHash"] as string;
+    expect(await inUse(namespace)).toMatch(/^[0-9a-f]{12}$/);
+    expect(await inUse(twin.namespace)).not.toBe(await inUse(namespace));
+    await scene.patch(kinds.secrets, twin.namespace, "discord", { data });
+    await scene.patch(kinds.guilds, twin.namespace, "watch", { metadata: { labels: { look: "again" } } });
+    expect(await failsFor(scene, twin.namespace, "watch", "Ready", "Conflict")).toMatch(
+      `DkpGuild ${namespace}/watch, which is older, runs on the same Discord token`,
+    );
+    await expect
+      .poll(() => scene.get(kinds.deployments, twin.namespace, "watch-bot"), patience)
+      .toBeUndefined();
+    await reachesPhase(scene, namespace, "watch", "Ready");
+    await scene.patch(kinds.secrets, twin.namespace, "discord", { stringData: { token: "one of its own" } });
+    const players = everybodyPlays(scene, twin.namespace, "watch");
+    await reachesPhase(scene, twin.namespace, "watch", "Ready");
+    await players.stop();
+  });
 });
