@@ -3,6 +3,7 @@ import { copyFile, cp, mkdir, mkdtemp, readFile, readdir, realpath, rm, writeFil
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { binary } from "./binaries.ts";
+import type { BinaryName } from "./binaries.ts";
 import { alive, cacheFolder, fingerprint, lock, made } from "./cache.ts";
 import { command } from "./command.ts";
 import { npmSecrets } from "./npm-secrets.ts";
@@ -47,8 +48,22 @@ const recipes = {
     tag: "localhost/cloudnative-pg:1.30.0",
     dockerfile: "cloudnative-pg",
     from: ["debian"],
-    context: cloudNativePgContext,
+    context: programContext("cloudnative-pg"),
     version: "1.30.0",
+  },
+  "barman-cloud": {
+    tag: "localhost/barman-cloud:0.7.0",
+    dockerfile: "barman-cloud",
+    from: ["debian"],
+    context: programContext("barman-cloud"),
+    version: "0.7.0",
+  },
+  versitygw: {
+    tag: "localhost/versitygw:1.8.0",
+    dockerfile: "versitygw",
+    from: ["debian"],
+    context: programContext("versitygw"),
+    version: "1.8.0",
   },
   operator: program("operator", ["operator", "runtime", "crds"]),
   bot: program("bot", ["bot", "runtime", "crds"]),
@@ -238,10 +253,9 @@ async function npmFolder(env: NodeJS.ProcessEnv): Promise<string> {
   throw new Error("npm is needed in PATH");
 }
 
-async function cloudNativePgContext(
-  folder: string,
-  progress: Progress,
-  env: NodeJS.ProcessEnv,
-): Promise<void> {
-  await copyFile(await binary("cloudnative-pg", progress, env), join(folder, "cloudnative-pg"));
+/** Puts a program built from its Go module into the build context, under its own name. */
+function programContext(name: BinaryName): NonNullable<Recipe["context"]> {
+  return async (folder, progress, env) => {
+    await copyFile(await binary(name, progress, env), join(folder, name));
+  };
 }

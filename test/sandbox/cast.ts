@@ -11,6 +11,15 @@ export const sample = {
 // Known to nobody but the stand-in, so no secret of anybody's.
 export const sampleToken = "MTAwMDAwMDAwMDAwMDAwMDAx.sandbox.known-to-the-stand-in-only";
 
+/** The S3 server of the sandbox, and who may write into it: known to nobody else either. */
+export const objectStore = {
+  endpoint: "http://s3.s3.svc:7070",
+  bucket: "dkp-backups",
+  secret: "night-watch-s3",
+  accessKeyId: "dkp-sandbox",
+  secretAccessKey: "known-to-the-sandbox-only",
+};
+
 const application: Application = {
   id: "1000000000000000001",
   token: sampleToken,

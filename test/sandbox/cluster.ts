@@ -1,3 +1,4 @@
+import type { BarmanCloudImages } from "../cluster/barman-cloud.ts";
 import { command } from "../cluster/command.ts";
 import { unfit } from "../cluster/host.ts";
 import type { Progress } from "../cluster/progress.ts";
@@ -21,7 +22,15 @@ export type Cluster = {
   down(): Promise<void>;
 };
 
-export type Images = { operator: string; bot: string; discord: string; postgresql: string };
+export type Images = {
+  operator: string;
+  bot: string;
+  discord: string;
+  postgresql: string;
+  /** CloudNativePG's plugin for backups, its sidecar, and the S3 server that they go to. */
+  barmanCloud: BarmanCloudImages;
+  versitygw: string;
+};
 
 /** The cluster of this machine: kind where Docker answers, otherwise one node made of this machine itself. */
 export async function openCluster(

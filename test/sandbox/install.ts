@@ -1,13 +1,12 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { stringify } from "yaml";
 import type { Progress } from "../cluster/progress.ts";
 import { connectDiscord } from "../discord/control-client.ts";
 import type { RemoteDiscord } from "../discord/control-client.ts";
+import { applied, container, rollout } from "./apply.ts";
+import { applyBarmanCloud, applyObjectStore } from "./backups.ts";
 import type { Cluster } from "./cluster.ts";
-import { eventually, kubectl } from "./kubectl.ts";
+import { kubectl } from "./kubectl.ts";
 import type { Kubectl } from "./kubectl.ts";
 import { sample, sampleToken, seed } from "./cast.ts";
 
@@ -30,6 +29,12 @@ export async function install(cluster: Cluster, progress: Progress): Promise<Ins
   await progress.step("Installing CloudNativePG", async (detail) => {
     await cluster.installCloudNativePg();
     await rollout(control, "cnpg-system", "cnpg-controller-manager", detail);
+  });
+  await progress.step("Installing its plugin for backups, and an S3 server", async (detail) => {
+    await applyBarmanCloud(control, cluster.images);
+    await applyObjectStore(control, cluster.images);
+    await rollout(control, "cnpg-system", "barman-cloud", detail);
+    await rollout(control, "s3", "s3", detail);
   });
   await progress.step("Installing the Discord stand-in", async (detail) => {
     const images = { "dkp-discord": cluster.images.discord };
@@ -69,16 +74,6 @@ function operatorSettings({ images }: Cluster): object[] {
   return [container("dkp-system", "dkp-operator", "operator", env)];
 }
 
-/** A patch that sets environment variables of a Deployment's container. */
-function container(namespace: string, deployment: string, name: string, env: object[]): object {
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name: deployment, namespace },
-    spec: { template: { spec: { containers: [{ name, env }] } } },
-  };
-}
-
 /** Applies config/samples with the stand-in's token instead of the placeholder, and one database instance, which fits a sandbox. */
 export async function applySample(control: Kubectl): Promise<void> {
   await applied(control, [join(root, "config/samples")], {}, [
@@ -95,58 +90,4 @@ export async function applySample(control: Kubectl): Promise<void> {
       spec: { database: { instances: 1, storage: { size: "1Gi" } } },
     },
   ]);
-}
-
-/** Applies manifests through a throw-away kustomization, so that what is shipped is applied as it is, images and patches apart. */
-async function applied(
-  control: Kubectl,
-  resources: string[],
-  images: Record<string, string>,
-  patches: object[] = [],
-): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "dkp-overlay-"));
-  try {
-    const overlay = {
-      apiVersion: "kustomize.config.k8s.io/v1beta1",
-      kind: "Kustomization",
-      resources: resources.map((path) => relative(folder, path)),
-      images: Object.entries(images).map(([name, reference]) => {
-        const colon = reference.lastIndexOf(":");
-        return { name, newName: reference.slice(0, colon), newTag: reference.slice(colon + 1) };
-      }),
-      patches: patches.map((patch) => ({ patch: stringify(patch) })),
-    };
-    await writeFile(join(folder, "kustomization.yaml"), stringify(overlay));
-    const rendered = await control.run(["kustomize", "--load-restrictor=LoadRestrictionsNone", folder]);
-    await control.run(["apply", "--server-side", "--force-conflicts", "-f", "-"], rendered);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-type DeploymentStatus = {
-  spec: { replicas: number };
-  metadata: { generation: number };
-  status: { readyReplicas?: number; updatedReplicas?: number; observedGeneration?: number };
-};
-
-async function rollout(
-  control: Kubectl,
-  namespace: string,
-  name: string,
-  detail: (text: string) => void,
-): Promise<void> {
-  await eventually(`${namespace}/${name} is ready`, async () => {
-    const { spec, metadata, status } = await control.json<DeploymentStatus>([
-      "-n",
-      namespace,
-      "get",
-      "deployment",
-      name,
-    ]);
-    const { readyReplicas = 0, updatedReplicas = 0, observedGeneration = 0 } = status;
-    detail(`${readyReplicas} of ${spec.replicas} ready`);
-    const done = Math.min(readyReplicas, updatedReplicas) >= spec.replicas;
-    return done && observedGeneration >= metadata.generation ? true : undefined;
-  });
 }

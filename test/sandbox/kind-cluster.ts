@@ -19,7 +19,17 @@ export async function kindCluster(progress: Progress, env: NodeJS.ProcessEnv): P
   const folder = join(cacheFolder(env), "kind");
   await mkdir(folder, { recursive: true });
   const kubeconfigPath = join(folder, "kubeconfig");
-  const images: Images = { operator: "", bot: "", discord: "", postgresql: await publishedPostgresql() };
+  const images: Images = {
+    operator: "",
+    bot: "",
+    discord: "",
+    postgresql: await publishedPostgresql(),
+    barmanCloud: {
+      plugin: "ghcr.io/cloudnative-pg/plugin-barman-cloud:v0.7.0",
+      sidecar: "ghcr.io/cloudnative-pg/plugin-barman-cloud-sidecar:v0.7.0",
+    },
+    versitygw: "ghcr.io/versity/versitygw:v1.8.0",
+  };
   const run = (args: string[]): Promise<{ stdout: string }> => command(kind, args, { env });
   return {
     kind: "kind",

@@ -8,7 +8,14 @@ import type { Cluster, Images } from "./cluster.ts";
 
 /** A node made of this machine itself: etcd, kube-apiserver, containerd, kubelet and the rest as plain processes. */
 export function nodeCluster(progress: Progress, env: NodeJS.ProcessEnv): Cluster {
-  const images: Images = { operator: "", bot: "", discord: "", postgresql: "" };
+  const images: Images = {
+    operator: "",
+    bot: "",
+    discord: "",
+    postgresql: "",
+    barmanCloud: { plugin: "", sidecar: "" },
+    versitygw: "",
+  };
   const load = async (name: Parameters<typeof image>[0]): Promise<string> => {
     const built = await image(name, progress, env);
     await progress.step(`Loading ${built.reference}`, () => loadImage(built));
@@ -30,9 +37,11 @@ export function nodeCluster(progress: Progress, env: NodeJS.ProcessEnv): Cluster
       await nodeUp(progress, env);
     },
     async loadImages() {
-      for (const name of ["postgresql", "discord", "operator", "bot"] as const) {
+      for (const name of ["postgresql", "versitygw", "discord", "operator", "bot"] as const) {
         images[name] = await load(name);
       }
+      const barmanCloud = await load("barman-cloud");
+      images.barmanCloud = { plugin: barmanCloud, sidecar: barmanCloud };
     },
     async installCloudNativePg() {
       const manifest = withLoadedImage(await cloudNativePgManifest(env), await load("cloudnative-pg"));
