@@ -55,6 +55,30 @@ function variables(which: string): Record<string, string> {
   return Object.fromEntries(entries.map(({ name, value = "x" }) => [name, value]));
 }
 
+type Rule = { apiGroups?: string[]; resources?: string[]; resourceNames?: string[]; verbs: string[] };
+
+/** `group/resource [names]: verbs`, sorted; without what Kubernetes lets everybody do: ask about himself. */
+function sentences(rules: Rule[]): string[] {
+  const asked = /^(authorization|authentication)\.k8s\.io\//;
+  return rules
+    .flatMap(({ apiGroups = [], resources = [], resourceNames = [], verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.map((resource) => {
+          const names = resourceNames.length === 0 ? "" : ` [${resourceNames.join(",")}]`;
+          return `${group === "" ? "" : `${group}/`}${resource}${names}: ${verbs.toSorted().join(",")}`;
+        }),
+      ),
+    )
+    .filter((sentence) => !asked.test(sentence))
+    .toSorted();
+}
+
+async function rightsIn(call: Call, namespace: string): Promise<string[]> {
+  const path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+  const { body } = await call("POST", path, { spec: { namespace } });
+  return sentences((body["status"] as { resourceRules: Rule[] }).resourceRules);
+}
+
 describe("pods", () => {
   test.each(["bot", "migration"])("of the %s pass Pod Security restricted", async (which) => {
     const { metadata, spec } = templates[which] ?? { metadata: {}, spec: {} };
@@ -106,6 +130,13 @@ describe("a bot", () => {
     expect((await call(method, path, body, type)).status).toBe(status);
   });
 
+  test("has these rights and no others", async () => {
+    expect(await rightsIn(call, space)).toEqual([
+      "configmaps [watch-report]: get,patch,update",
+      "coordination.k8s.io/leases [watch-leader]: get,list,patch,update,watch",
+    ]);
+  });
+
   test("watches its Lease by name", async () => {
     const path = `${lease}?watch=true&fieldSelector=metadata.name%3Dwatch-leader&timeoutSeconds=1`;
     expect((await call("GET", path)).status).toBe(200);
@@ -113,6 +144,19 @@ describe("a bot", () => {
 });
 
 describe("the operator", () => {
+  test("has the rights that its ClusterRole lists and no others, none of them on everything", async () => {
+    const call = await scene.plane.callAs({
+      serviceAccount: { namespace: "dkp-system", name: "dkp-operator" },
+    });
+    const text = readFileSync(join(root, "config/rbac/cluster-role.yaml"), "utf8");
+    const listed = sentences((parse(text) as { rules: Rule[] }).rules);
+    expect(await rightsIn(call, space)).toEqual(listed);
+    expect(
+      listed.filter((sentence) => /\*|escalate|bind|impersonate/.test(sentence.split(":")[1] ?? "")),
+    ).toEqual([]);
+    expect(listed.filter((sentence) => sentence.includes("*"))).toEqual([]);
+  });
+
   test("may neither list nor watch Secrets", async () => {
     const call = await scene.plane.callAs({
       serviceAccount: { namespace: "dkp-system", name: "dkp-operator" },
