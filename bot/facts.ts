@@ -3,6 +3,10 @@ import type { Logger } from "../runtime/log.ts";
 import { announcement } from "./announcement.ts";
 import { pendingRegistration, type Registration } from "./discord/registration.ts";
 import type { SessionStatus } from "./discord/session-ending.ts";
+import type { ConfiguredRestore } from "./ledger/command.ts";
+import type { State } from "./ledger/state.ts";
+import { restoreReport } from "./restore.ts";
+import type { GuildLedger } from "./store/request.ts";
 
 type DatabaseFacts = Report["database"];
 
@@ -11,6 +15,10 @@ export type Facts = {
   setDiscord(status: SessionStatus): void;
   setDatabase(database: DatabaseFacts): void;
   setRegistration(registration: Registration): void;
+  /** The ledger that was opened, and the restore that the configuration names. */
+  setLedger(ledger: GuildLedger, restore: () => ConfiguredRestore | undefined): void;
+  /** Why the last change of mode could not be announced; undefined when it was. */
+  setAnnouncement(fault: string | undefined): void;
   setLeading(leading: { term: bigint; since: Date }): void;
   /** Counts the sessions that Discord took; 0 before the first. */
   session(): number;
@@ -31,6 +39,8 @@ export function botFacts(log: Logger): Facts {
   let database: DatabaseFacts = { state: "Unreachable", message: "The database was not reached yet." };
   let registration = pendingRegistration();
   let leading = { term: 0n, since: new Date(0) };
+  let ledger: (() => Pick<Report, "ledger" | "restore">) | undefined;
+  let unannounced = "";
   let sessions = 0;
   let databaseOnce = false;
   let discordOnce = false;
@@ -47,20 +57,30 @@ export function botFacts(log: Logger): Facts {
     },
     setDatabase(next) {
       if (next.state !== database.state) {
-        log[next.state === "Ok" ? "info" : "error"](
-          { state: next.state },
-          next.message || "the database answers",
-        );
+        const level = next.state === "Ok" ? "info" : "error";
+        log[level]({ state: next.state }, next.message || "the database answers");
       }
       databaseOnce ||= next.state === "Ok";
-      const same = next.state === database.state && next.message === database.message;
+      const before = database;
       database = next;
-      if (!same) {
+      if (next.state !== before.state || next.message !== before.message) {
         change.tell();
       }
     },
     setRegistration(next) {
       registration = next;
+      change.tell();
+    },
+    setLedger(opened, restore) {
+      ledger = () => ledgerReport(opened.state(), restore());
+      opened.onAppended(({ event }) => {
+        if (event.type === "LedgerRestored" || event.type === "RestoreConfirmed") {
+          change.tell();
+        }
+      });
+    },
+    setAnnouncement(fault) {
+      unannounced = fault === undefined ? "" : ` The change of mode could not be announced: ${fault}.`;
       change.tell();
     },
     setLeading(next) {
@@ -75,10 +95,21 @@ export function botFacts(log: Logger): Facts {
       term: Number(leading.term),
       since: leading.since.toISOString(),
       botVersion,
-      discord: { state: discord.state, message: discord.message.slice(0, 512) },
+      discord: { state: discord.state, message: `${discord.message}${unannounced}`.slice(0, 512) },
       commands: registration,
       database,
+      ...ledger?.(),
     }),
     changed: (signal) => change.heard(signal),
+  };
+}
+
+function ledgerReport(
+  state: State,
+  configured: ConfiguredRestore | undefined,
+): Pick<Report, "ledger" | "restore"> {
+  return {
+    ledger: { version: state.version, hash: state.headHash },
+    ...restoreReport(state, configured),
   };
 }

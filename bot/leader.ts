@@ -3,13 +3,14 @@ import type { Logger } from "../runtime/log.ts";
 import type { BotSettings } from "./config.ts";
 import type { Facts } from "./facts.ts";
 import { closeAuctions } from "./jobs/auction-closing.ts";
+import type { ConfigFeed } from "./jobs/config-feed.ts";
 import { applyGitRules } from "./jobs/git-rules.ts";
 import { lead, type Job } from "./jobs/lead.ts";
 import type { Lead } from "./jobs/leadership.ts";
 import { periodically } from "./jobs/periodic.ts";
 import { keepRegistered } from "./jobs/registration.ts";
 import { keepReport } from "./jobs/report.ts";
-import type { LatestConfig } from "./run.ts";
+import { configuredRestore } from "./restore.ts";
 import type { Serving } from "./serve.ts";
 import { purge } from "./store/inbox.ts";
 import { raiseTerm } from "./store/leader-term.ts";
@@ -24,7 +25,7 @@ export type LeaderOptions = {
   /** Pending as long as the database is away: leading begins without it, so that its absence is reported. */
   store: Promise<Store>;
   serving: Promise<Serving>;
-  config: LatestConfig;
+  config: ConfigFeed;
   log: Logger;
 };
 
@@ -70,11 +71,21 @@ async function whenOpen(options: LeaderOptions, signal: AbortSignal): Promise<vo
 
 function jobsOf(options: LeaderOptions, { database, ledger }: Store, serving: Serving): Record<string, Job> {
   const { facts, log } = options;
+  const restore = () => configuredRestore(options.config.latest());
   return {
     "auction closing": (term, signal) =>
-      closeAuctions({ ledger, delivery: serving.delivery, term, signal, log, now: Date.now }),
+      closeAuctions({ ledger, delivery: serving.delivery, restore, term, signal, log, now: Date.now }),
     "Git rules": (term, signal) =>
-      applyGitRules({ ledger, term, next: options.config, signal, log, now: Date.now }),
+      applyGitRules({
+        ledger,
+        delivery: serving.delivery,
+        host: options.settings.database.host,
+        term,
+        next: (previous, until) => options.config.next(previous, until),
+        signal,
+        log,
+        now: Date.now,
+      }),
     "command registration": (_term, signal) =>
       keepRegistered({
         guildId: options.settings.discord.guildId,

@@ -1,6 +1,5 @@
 import { hostname } from "node:os";
 import type { Registry } from "prom-client";
-import type { BotConfig } from "../crds/bot-config.ts";
 import { healthServer } from "../runtime/health.ts";
 import type { KubeClient } from "../runtime/kube/client.ts";
 import { inClusterConnection } from "../runtime/kube/config.ts";
@@ -9,11 +8,10 @@ import type { Logger } from "../runtime/log.ts";
 import { leaderMetrics, requestMetrics } from "../runtime/metrics.ts";
 import type { Shutdown } from "../runtime/shutdown.ts";
 import type { Telemetry } from "../runtime/telemetry.ts";
-import { announcement } from "./announcement.ts";
 import type { BotSettings } from "./config.ts";
 import { botMetrics, type BotMetrics } from "./discord/metrics.ts";
 import { botFacts, type Facts } from "./facts.ts";
-import { watchConfigFile } from "./jobs/config-file.ts";
+import { configFeed, type ConfigFeed } from "./jobs/config-feed.ts";
 import {
   inKubernetes,
   leaseLeadership,
@@ -22,6 +20,7 @@ import {
   type Leadership,
 } from "./jobs/leadership.ts";
 import { leaderJobs } from "./leader.ts";
+import { configuredRestore } from "./restore.ts";
 import { serveCommands, type Serving } from "./serve.ts";
 import { openDatabase } from "./store/database.ts";
 import { openStore, type Store } from "./store-opening.ts";
@@ -64,30 +63,35 @@ export async function runBot(options: RunOptions): Promise<{ port: number }> {
   });
   shutdown.step("health", () => health.close());
   const cluster = await whereabouts(options);
+  const config = configFeed(settings.configFile, log);
+  if (settings.configFile !== undefined) {
+    shutdown.step("config file", () => config.close());
+  }
   const database = openDatabase(settings.database);
   shutdown.step("database pool", () => database.close());
   const store = openStore({
     database,
+    restore: () => configuredRestore(config.latest()),
     guildId: settings.discord.guildId,
     migrate: cluster === undefined,
     facts,
     signal: shutdown.signal,
     log,
   });
-  const serving = store.then((opened) => start(options, opened, facts, metrics));
+  const serving = Promise.all([store, config.looked]).then(([opened]) =>
+    start(options, opened, { facts, metrics, config }),
+  );
   serving.catch(() => undefined); // Rejects only when the shutdown began before the database was there.
-  const config = latestConfig(options);
   const lead = leaderJobs({ ...options, identity, cluster, facts, store, serving, config });
   if (cluster !== undefined && settings.lease !== undefined) {
     leadership = leaseLeadership({ ...cluster, lease: settings.lease, identity, lead, log });
     shutdown.step("lease", () => leadership?.stop());
   }
-  const { presence } = await store;
+  const [{ presence }, { intakeStop }] = await Promise.all([store, serving]);
   if (leadership === undefined) {
     leadership = standaloneLeadership({ presence, identity, lead, log });
     shutdown.step("leader lock", () => leadership?.stop());
   }
-  const { intakeStop } = await serving;
   // Leadership goes at once and not after slow answers, so that the next leader's jobs do not wait for them.
   shutdown.step("commands and jobs in hand", async () => {
     await Promise.all([leadership?.stop(), intakeStop()]);
@@ -96,10 +100,14 @@ export async function runBot(options: RunOptions): Promise<{ port: number }> {
 }
 
 /** Opens the way from Discord to the ledger. */
-async function start(options: RunOptions, store: Store, facts: Facts, metrics: BotMetrics): Promise<Serving> {
+async function start(
+  options: RunOptions,
+  store: Store,
+  parts: { facts: Facts; metrics: BotMetrics; config: ConfigFeed },
+): Promise<Serving> {
   options.shutdown.step("presence", () => store.presence.close());
   options.shutdown.step("ledger", () => store.ledger.close());
-  const serving = serveCommands({ ...options, ...store, facts, metrics });
+  const serving = serveCommands({ ...options, ...store, ...parts });
   options.shutdown.step("gateway session", () => serving.stop());
   return serving;
 }
@@ -131,33 +139,4 @@ async function whereabouts({
   });
   shutdown.step("Kubernetes connections", () => client.close());
   return { client, namespace };
-}
-
-/** What the config file says now, and a way to wait for it to say something else; without a file nothing ever does. */
-export type LatestConfig = (previous: BotConfig | undefined, signal: AbortSignal) => Promise<BotConfig>;
-
-function latestConfig({ settings, log, shutdown }: RunOptions): LatestConfig {
-  let latest: BotConfig | undefined;
-  const change = announcement();
-  if (settings.configFile !== undefined) {
-    const file = watchConfigFile({
-      path: settings.configFile,
-      log,
-      onConfig(config) {
-        latest = config;
-        change.tell();
-      },
-    });
-    shutdown.step("config file", () => file.close());
-  }
-  return async (previous, signal) => {
-    for (;;) {
-      signal.throwIfAborted();
-      const config = latest;
-      if (config !== undefined && config !== previous) {
-        return config;
-      }
-      await change.heard(signal);
-    }
-  };
 }

@@ -11,11 +11,14 @@ import { identifyGate } from "./discord/identify.ts";
 import { intake, type Intake } from "./discord/intake.ts";
 import { interactionApi } from "./discord/interaction-api.ts";
 import type { BotMetrics } from "./discord/metrics.ts";
+import { modeSubject } from "./discord/mode-announcement.ts";
 import { discordSession, type DiscordSession } from "./discord/session.ts";
 import type { SessionStatus } from "./discord/session-ending.ts";
 import { tokenSource } from "./discord/token.ts";
 import type { Facts } from "./facts.ts";
+import type { ConfigFeed } from "./jobs/config-feed.ts";
 import { periodically } from "./jobs/periodic.ts";
+import { configuredRestore } from "./restore.ts";
 import { withIdentifyTurn } from "./store/identify-turn.ts";
 import { accountOf } from "./store/queries.ts";
 import type { Store } from "./store-opening.ts";
@@ -24,6 +27,7 @@ export type ServeOptions = Store & {
   settings: BotSettings;
   version: string;
   facts: Facts;
+  config: ConfigFeed;
   metrics: BotMetrics;
   telemetry: Telemetry;
   log: Logger;
@@ -56,7 +60,9 @@ export function serveCommands(options: ServeOptions): Serving {
   const bot = botApi(() => session.rest());
   const surroundings = surroundingsOf(options, bot);
   const replica = () => presence.id;
-  const sent = delivery({ database, replica, ledger, interactions, bot, metrics, log, now });
+  const onEnded = (subject: string, fault: string | undefined) =>
+    subject === modeSubject ? options.facts.setAnnouncement(fault) : undefined;
+  const sent = delivery({ database, replica, ledger, interactions, bot, onEnded, metrics, log, now });
   const handle = handler({ surroundings, delivery: sent, metrics, telemetry: options.telemetry, log });
   const taken = intake({ surroundings, replica, interactions, handle, metrics, log });
   const session = sessionOf(options, (payload) => taken.receive(payload));
@@ -78,12 +84,13 @@ export function serveCommands(options: ServeOptions): Serving {
   };
 }
 
-function surroundingsOf({ settings, database, ledger }: ServeOptions, bot: BotApi): Surroundings {
+function surroundingsOf({ settings, database, ledger, config }: ServeOptions, bot: BotApi): Surroundings {
   const { guildId } = settings.discord;
   return {
     ledger,
     database,
     guildId,
+    restore: () => configuredRestore(config.latest()),
     now,
     async account(discordId) {
       const known = await accountOf(database, discordId);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../runtime/log.ts";
 import type { Facts } from "./facts.ts";
+import type { ConfiguredRestore } from "./ledger/command.ts";
 import type { Database } from "./store/database.ts";
 import { WrongLedger } from "./store/failure.ts";
 import { openLedger } from "./store/guild-ledger.ts";
@@ -21,6 +22,8 @@ export async function openStore(options: {
   database: Database;
   guildId: string;
   migrate: boolean;
+  /** The restore that the configuration names now. */
+  restore: () => ConfiguredRestore | undefined;
   facts: Facts;
   signal: AbortSignal;
   log: Logger;
@@ -30,6 +33,7 @@ export async function openStore(options: {
     signal.throwIfAborted();
     try {
       const store = await open(options);
+      facts.setLedger(store.ledger, options.restore);
       facts.setDatabase({ state: "Ok", message: "" });
       return store;
     } catch (error) {
@@ -46,11 +50,13 @@ async function open({
   database,
   guildId,
   migrate,
+  restore,
   log,
 }: {
   database: Database;
   guildId: string;
   migrate: boolean;
+  restore: () => ConfiguredRestore | undefined;
   log: Logger;
 }): Promise<Store> {
   const pending = await pendingMigrations(database);
@@ -76,6 +82,7 @@ async function open({
       database,
       guildId,
       replica: presence,
+      restore,
       warn: (fields, text) => log.warn(fields, text),
     });
     opened = ledger;

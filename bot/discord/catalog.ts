@@ -11,6 +11,7 @@ import { auctionStart } from "./commands/auction-start.ts";
 import { award } from "./commands/award.ts";
 import { balance } from "./commands/balance.ts";
 import { configSet, configShow } from "./commands/config.ts";
+import { confirmRestore } from "./commands/confirm-restore.ts";
 import { deduct } from "./commands/deduct.ts";
 import { history, historyButton } from "./commands/history.ts";
 import { standings, standingsButton } from "./commands/standings.ts";
@@ -30,6 +31,7 @@ const slashCommands: readonly SlashCommand[] = [
   auctionCancel,
   configShow,
   configSet,
+  confirmRestore,
 ];
 
 const buttonCommands: readonly ButtonCommand[] = [standingsButton, historyButton, undoButton, againButton];

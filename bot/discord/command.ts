@@ -1,5 +1,5 @@
 import type { APIApplicationCommandBasicOption, APIApplicationCommandOptionChoice } from "discord.js";
-import type { Command as LedgerCommand } from "../ledger/command.ts";
+import type { Command as LedgerCommand, ConfiguredRestore } from "../ledger/command.ts";
 import type { Outcome } from "../ledger/decision.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { OutgoingCall } from "../store/call.ts";
@@ -15,6 +15,8 @@ export type Surroundings = {
   /** Who a mentioned Discord id is: known to the ledger or, asked from Discord, a member of the guild; undefined otherwise. */
   account(discordId: string): Promise<DiscordAccount | undefined>;
   database: Database;
+  /** The restore that the configuration names. */
+  restore(): ConfiguredRestore | undefined;
   now(): number;
 };
 

@@ -21,6 +21,8 @@ export type DeliveryOptions = Callers & {
   database: Database;
   /** This replica's id. */
   replica(): number;
+  /** Told how a post or an edit of a remembered message ended: why it was given up, or undefined when it was delivered. */
+  onEnded?(subject: string, fault: string | undefined): void;
   metrics: BotMetrics;
   log: Logger;
 };
@@ -99,13 +101,15 @@ async function attempt(
 }
 
 async function settle(
-  { database, log, metrics }: DeliveryOptions,
+  { database, log, metrics, onEnded = () => undefined }: DeliveryOptions,
   row: OutboxRow,
   result: CallResult,
   further: number[] = [],
 ): Promise<void> {
   metrics.outbox(row.call.kind, result.kind);
+  const subject = row.call.kind === "post" || row.call.kind === "edit" ? row.call.subject : undefined;
   if (result.kind === "done") {
+    onEnded(subject ?? "", undefined);
     const place = result.place === undefined ? [] : [{ id: row.id, ...result.place }];
     return delivered(database, [row.id, ...further], place);
   }
@@ -114,6 +118,7 @@ async function settle(
     log.debug({ call: row.call.kind, reason: result.reason, delayMs }, "outgoing call put off");
     return retryLater(database, row.id, { delayMs });
   }
-  log.warn({ call: row.call.kind, reason: result.reason }, "outgoing call given up");
+  log.warn({ call: row.call.kind, subject, reason: result.reason }, "outgoing call given up");
+  onEnded(subject ?? "", result.reason);
   return abandoned(database, row.id, result.reason);
 }

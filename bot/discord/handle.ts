@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "../../runtime/log.ts";
 import type { Telemetry } from "../../runtime/telemetry.ts";
 import type { Decision } from "../ledger/decision.ts";
+import { restoreRefusal } from "../ledger/decide-restore.ts";
 import type { MemberId } from "../ledger/event.ts";
+import type { Refusal } from "../ledger/refusal.ts";
 import type { OutboxRow, OutgoingCall } from "../store/call.ts";
 import { ClaimLost } from "../store/failure.ts";
 import { finish } from "../store/inbox.ts";
@@ -157,23 +159,30 @@ async function whatToDo(invocation: Taken, surroundings: Surroundings): Promise<
   if (command === undefined) {
     return denied("This command is not known here (any more): reload Discord and try again.");
   }
-  const { mode, rules } = surroundings.ledger.state();
-  if (command.audience === "officers" && !isOfficer(invocation.actor, rules.roles.officers)) {
+  const { rules } = surroundings.ledger.state();
+  const officer = isOfficer(invocation.actor, rules.roles.officers);
+  if (command.audience === "officers" && !officer) {
     return denied(notAnOfficer(rules.roles.officers));
   }
   const doing = await (invocation.kind === "command"
     ? slashCommand(invocation.path)?.execute(invocation, surroundings)
     : buttonCommand(invocation.action)?.execute(invocation, surroundings));
-  if (doing?.kind === "answer" && mode.mode === "maintenance" && command.inMaintenance !== true) {
-    const why = mode.message === undefined ? {} : { message: mode.message };
-    return denied(
-      refusalText(
-        { code: "MAINTENANCE", ...why },
-        { rules, discordId: () => undefined, item: () => undefined },
-      ),
-    );
+  const silence = doing?.kind === "answer" && command.inMaintenance !== true;
+  const refusal = silence ? lookingRefusal(surroundings, officer) : undefined;
+  return refusal === undefined
+    ? (doing ?? denied("This command is not known here."))
+    : denied(refusalText(refusal, { rules, discordId: () => undefined, item: () => undefined }));
+}
+
+/** Why nothing may even be looked at; changes are the ledger's to refuse. Officers look before they confirm a restore. */
+function lookingRefusal({ ledger, restore }: Surroundings, officer: boolean): Refusal | undefined {
+  const { mode } = ledger.state();
+  const restored = restoreRefusal(ledger.state(), restore());
+  if (restored !== undefined) {
+    return officer ? undefined : restored;
   }
-  return doing ?? denied("This command is not known here.");
+  const message = mode.message === undefined ? {} : { message: mode.message };
+  return mode.mode === "maintenance" ? { code: "MAINTENANCE", ...message } : undefined;
 }
 
 function rendered(invocation: Taken, deed: Change, decision: Decision, view: View): readonly OutgoingCall[] {

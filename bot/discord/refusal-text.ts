@@ -44,6 +44,12 @@ export function refusalText(refusal: Refusal, view: RefusalView): string {
       return `The pool ${literal(refusal.pool)} has balances or open auctions and cannot be removed: settle them first.`;
     case "READ_ONLY":
       return "The bot is read-only right now: looking things up works, changes have to wait until an officer ends it.";
+    case "RESTORED":
+      return `The points were restored from a backup, ${restoredTo(refusal.target)}. Nothing can be changed until an officer has looked at them and confirms with \`/dkp-admin confirm-restore\`.`;
+    case "RESTORE_NOT_NOTED":
+      return "The restore is being noted in the ledger right now: try again in a few seconds.";
+    case "NOTHING_RESTORED":
+      return "There is no restore to confirm: everything works as usual.";
     case "MAINTENANCE":
       return `The bot is in maintenance${refusal.message === undefined ? "" : `: ${literal(refusal.message, 400)}`}. Please try again later.`;
     case "UNKNOWN_ENTRY":
@@ -67,6 +73,13 @@ export function refusalText(refusal: Refusal, view: RefusalView): string {
     default:
       throw new TypeError(`Unknown refusal ${JSON.stringify(refusal satisfies never)}`);
   }
+}
+
+/** The point in time that a restore went back to (RFC 3339), as a part of a sentence. */
+export function restoredTo(target: string | undefined): string {
+  return target === undefined
+    ? "to the newest state that it holds"
+    : `to how they were ${moment(Date.parse(target))}`;
 }
 
 function insufficient(refusal: Extract<Refusal, { code: "INSUFFICIENT_POINTS" }>, view: RefusalView): string {

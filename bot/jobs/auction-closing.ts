@@ -3,6 +3,8 @@ import type { Logger } from "../../runtime/log.ts";
 import { settledAnnouncements } from "../discord/auction-message.ts";
 import type { Delivery } from "../discord/delivery.ts";
 import { dueAtMs } from "../ledger/auction.ts";
+import type { ConfiguredRestore } from "../ledger/command.ts";
+import { pendingRestore } from "../ledger/decide-restore.ts";
 import type { AuctionId } from "../ledger/event.ts";
 import type { State } from "../ledger/state.ts";
 import { TermLost } from "../store/failure.ts";
@@ -11,6 +13,8 @@ import type { GuildLedger } from "../store/request.ts";
 export type ClosingOptions = {
   ledger: GuildLedger;
   delivery: Delivery;
+  /** The restore that the configuration names now. */
+  restore(): ConfiguredRestore | undefined;
   term: bigint;
   signal: AbortSignal;
   log: Logger;
@@ -31,7 +35,7 @@ export async function closeAuctions(options: ClosingOptions): Promise<void> {
   try {
     while (!signal.aborted) {
       const woken = new Promise<void>((resolve) => (wake = resolve));
-      const next = earliest(ledger.state());
+      const next = waits(options) ? undefined : earliest(ledger.state());
       if (next !== undefined && next.atMs <= now()) {
         await closed(next.auction, options);
       } else {
@@ -43,6 +47,12 @@ export async function closeAuctions(options: ClosingOptions): Promise<void> {
   } finally {
     forget();
   }
+}
+
+/** Nothing is settled while changes are refused; the event that allows them again wakes this job. */
+function waits({ ledger, restore }: ClosingOptions): boolean {
+  const state = ledger.state();
+  return state.mode.mode !== "active" || pendingRestore(state, restore()) !== undefined;
 }
 
 async function closed(auction: AuctionId, options: ClosingOptions): Promise<void> {
@@ -96,7 +106,7 @@ async function close(
         : settledAnnouncements(decision.outcome, view),
   });
   if ("refusal" in executed.decision) {
-    // A late bid extended it, an officer settled it, or the bot is read-only: look again in a while.
+    // A late bid extended it, an officer settled it, or changes were forbidden just now: look again in a while.
     log.debug({ auction, refusal: executed.decision.refusal.code }, "auction not settled now");
     await ledger.catchUp();
     await sleep(1000, undefined, { signal }).catch(() => undefined);

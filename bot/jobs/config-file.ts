@@ -5,7 +5,8 @@ import { parse } from "yaml";
 import { botConfigSchema, type BotConfig } from "../../crds/bot-config.ts";
 import type { Logger } from "../../runtime/log.ts";
 
-export type ConfigFile = { close(): void };
+/** `looked` resolves once the file was looked at for the first time, whether it was usable or not. */
+export type ConfigFile = { looked: Promise<void>; close(): void };
 
 /**
  * Reads the mounted config.yaml now and whenever it changes, and hands every valid state that differs from the last one
@@ -42,7 +43,8 @@ export function watchConfigFile(options: {
     }
   }
 
-  let looking = look();
+  const looked = look();
+  let looking = looked;
   const again = () => {
     looking = looking.then(look);
   };
@@ -50,6 +52,7 @@ export function watchConfigFile(options: {
   timer.unref();
   const watcher = directoryWatcher(dirname(options.path), again, options.log);
   return {
+    looked,
     close() {
       clearInterval(timer);
       watcher?.close();

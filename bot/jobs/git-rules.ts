@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BotConfig } from "../../crds/bot-config.ts";
 import type { Logger } from "../../runtime/log.ts";
+import type { Delivery } from "../discord/delivery.ts";
+import { modeAnnouncements } from "../discord/mode-announcement.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Json } from "../ledger/event.ts";
 import { RULE_KEYS } from "../ledger/rules.ts";
+import { restoreNote } from "../restore.ts";
 import { TermLost } from "../store/failure.ts";
 import type { GuildLedger } from "../store/request.ts";
 
@@ -21,12 +24,23 @@ export function gitSettings(rules: BotConfig["rules"]): Record<string, Json> {
   return settings;
 }
 
-/** What a config file asks of the ledger: the rules first, for the mode may forbid every later change. */
-export function commandsOf(config: BotConfig): Command[] {
-  const message = config.maintenance?.message;
+/**
+ * What a config file asks of the ledger: that it was restored before anything else, then the rules, for the mode may
+ * forbid every later change.
+ * @param host the database's host, by which an abandoned ledger is known
+ */
+export function commandsOf(config: BotConfig, host: string): Command[] {
+  const { message, channel } = config.maintenance ?? {};
+  const note = restoreNote(config, host);
   return [
+    ...(note === undefined ? [] : [note]),
     { type: "setRules", source: "git", settings: gitSettings(config.rules) },
-    { type: "setMode", mode: config.mode, ...(message !== undefined && { message }) },
+    {
+      type: "setMode",
+      mode: config.mode,
+      ...(message !== undefined && { message }),
+      ...(channel !== undefined && { channel }),
+    },
   ];
 }
 
@@ -36,6 +50,9 @@ export function commandsOf(config: BotConfig): Command[] {
  */
 export async function applyGitRules(options: {
   ledger: GuildLedger;
+  delivery: Delivery;
+  /** The database's host. */
+  host: string;
   term: bigint;
   next(previous: BotConfig | undefined, signal: AbortSignal): Promise<BotConfig>;
   signal: AbortSignal;
@@ -50,7 +67,7 @@ export async function applyGitRules(options: {
       return;
     }
     try {
-      for (const command of commandsOf(config)) {
+      for (const command of commandsOf(config, options.host)) {
         await apply(command, options);
       }
       applied = config;
@@ -66,9 +83,17 @@ export async function applyGitRules(options: {
 
 async function apply(
   command: Command,
-  { ledger, term, log, now }: Parameters<typeof applyGitRules>[0],
+  { ledger, delivery, term, log, now }: Parameters<typeof applyGitRules>[0],
 ): Promise<void> {
-  const { decision } = await ledger.execute({ command, actor: "git", atMs: now(), term });
+  const { decision, outgoing } = await ledger.execute({
+    command,
+    actor: "git",
+    atMs: now(),
+    term,
+    render: (decided, { state }) =>
+      "refusal" in decided ? [] : modeAnnouncements(decided.outcome, state.mode.message),
+  });
+  void delivery.send(outgoing);
   if ("refusal" in decision) {
     log.error({ command: command.type, refusal: decision.refusal }, "what Git sets was refused");
   } else if (decision.outcome.kind !== "unchanged") {

@@ -18,6 +18,8 @@ const versions: Record<EventType, number> = {
   EventReversed: 1,
   RulesChanged: 1,
   ModeChanged: 1,
+  LedgerRestored: 1,
+  RestoreConfirmed: 1,
 };
 
 type Written = { readonly type: string; readonly version: number; readonly data: unknown };

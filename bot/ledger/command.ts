@@ -1,4 +1,14 @@
-import type { Actor, AuctionId, Commitment, Json, LedgerEvent, MemberId, Mode, PoolName } from "./event.ts";
+import type {
+  Actor,
+  AuctionId,
+  Commitment,
+  Json,
+  LedgerEvent,
+  LedgerRestored,
+  MemberId,
+  Mode,
+  PoolName,
+} from "./event.ts";
 
 /** Text typed by a person: the ledger keeps the commitment, an erasable table the rest. */
 export type FreeText = { readonly text: string; readonly salt: string; readonly commitment: Commitment };
@@ -57,7 +67,17 @@ export type SetRules =
       /** By key as in RULE_KEYS; null returns a key to its default. */
       readonly settings: Readonly<Record<string, Json>>;
     };
-export type SetMode = { readonly type: "setMode"; readonly mode: Mode; readonly message?: string };
+export type SetMode = {
+  readonly type: "setMode";
+  readonly mode: Mode;
+  readonly message?: string;
+  /** Where a change is announced. */
+  readonly channel?: string;
+};
+/** Notes that this ledger was restored, unless it knows already. */
+export type RecordRestore = LedgerRestored["data"] & { readonly type: "recordRestore" };
+/** Lets changes and jobs go on after a restore. */
+type ConfirmRestore = { readonly type: "confirmRestore" };
 
 export type Command =
   | Award
@@ -68,16 +88,23 @@ export type Command =
   | CloseAuction
   | CancelAuction
   | SetRules
-  | SetMode;
+  | SetMode
+  | RecordRestore
+  | ConfirmRestore;
 
 /** A member that the ledger does not know yet and that this command names; registered only if it is accepted. */
 export type Newcomer = { readonly member: MemberId; readonly identity?: Commitment };
+
+/** A restore as the configuration names it. */
+export type ConfiguredRestore = { readonly id: string; readonly target?: string };
 
 export type Context = {
   /** Unix time in milliseconds at which the command is decided. */
   readonly atMs: number;
   readonly actor: Actor;
   readonly newcomers?: readonly Newcomer[];
+  /** The restore that this replica is told of: one that the ledger does not know yet forbids changes already. */
+  readonly restore?: ConfiguredRestore;
   /** The event that an `undo` names, as read from the ledger; absent when there is none. */
   readonly target?: LedgerEvent;
 };

@@ -61,12 +61,19 @@ function poolRefusal(state: State): Refusal | undefined {
 }
 
 /** Lets the ledger be written, or not. */
-export function setMode(work: Draft, { mode, message }: SetMode): Outcome {
+export function setMode(work: Draft, { mode, message, channel }: SetMode): Outcome {
   const now = work.state.mode;
   if (now.mode === mode && now.message === message) {
     return { kind: "unchanged" };
   }
-  const data = { mode, ...(message === undefined ? {} : { message }) };
+  // The end of a maintenance is told where its beginning was, even when the configuration names no channel any more.
+  const place = channel ?? now.channel;
+  const where = place === undefined ? {} : { channel: place };
+  const data = {
+    mode,
+    ...(message === undefined ? {} : { message }),
+    ...(mode === "maintenance" ? where : {}),
+  };
   emit(work, { type: "ModeChanged", version: 1, data });
-  return { kind: "modeChanged", mode };
+  return { kind: "modeChanged", mode, before: now.mode, ...where };
 }

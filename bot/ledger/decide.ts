@@ -1,6 +1,7 @@
 import type { Command, Context } from "./command.ts";
 import { cancelAuction, closeAuction, placeBid, startAuction } from "./decide-auction.ts";
 import { award, deduct, undo } from "./decide-points.ts";
+import { confirmRestore, recordRestore, restoreRefusal } from "./decide-restore.ts";
 import { setMode, setRules } from "./decide-rules.ts";
 import type { Accepted, Decision, Outcome } from "./decision.ts";
 import { draft } from "./draft.ts";
@@ -14,7 +15,9 @@ import type { State } from "./state.ts";
  * same arguments give the same decision, and the state is left as it was.
  */
 export function decide(state: State, command: Command, context: Context): Decision {
-  const refusal = modeRefusal(state, command);
+  const refusal = goesOn(command)
+    ? undefined
+    : (restoreRefusal(state, context.restore) ?? modeRefusal(state));
   if (refusal !== undefined) {
     return { refusal };
   }
@@ -34,9 +37,18 @@ function accepted({ events, disclosures }: Draft, outcome: Outcome): Accepted {
   return { events: changed ? events : [], outcome, disclosures };
 }
 
-function modeRefusal({ mode }: State, command: Command): Refusal | undefined {
-  const always = command.type === "setMode" || (command.type === "setRules" && command.source === "git");
-  if (mode.mode === "active" || always) {
+/** What Git says and what ends a wait never waits. */
+function goesOn(command: Command): boolean {
+  return (
+    command.type === "setMode" ||
+    command.type === "recordRestore" ||
+    command.type === "confirmRestore" ||
+    (command.type === "setRules" && command.source === "git")
+  );
+}
+
+function modeRefusal({ mode }: State): Refusal | undefined {
+  if (mode.mode === "active") {
     return undefined;
   }
   const message = mode.message === undefined ? {} : { message: mode.message };
@@ -63,6 +75,10 @@ function carryOut(work: Draft, command: Command): Outcome | Refusal {
       return setRules(work, command);
     case "setMode":
       return setMode(work, command);
+    case "recordRestore":
+      return recordRestore(work, command);
+    case "confirmRestore":
+      return confirmRestore(work);
     default:
       throw new TypeError(`unknown command ${JSON.stringify(command satisfies never)}`);
   }

@@ -88,7 +88,15 @@ export type Outcome =
       readonly released?: { readonly member: MemberId; readonly amount: bigint };
     }
   | { readonly kind: "rulesChanged"; readonly version: number; readonly keys: readonly string[] }
-  | { readonly kind: "modeChanged"; readonly mode: Mode }
+  | { readonly kind: "modeChanged"; readonly mode: Mode; readonly before: Mode; readonly channel?: string }
+  | { readonly kind: "restoreRecorded"; readonly entry: number }
+  | {
+      readonly kind: "restoreConfirmed";
+      readonly entry: number;
+      readonly target?: string;
+      /** Open auctions, which are settled when they are due, or at once if they are overdue. */
+      readonly openAuctions: number;
+    }
   /** The rules or the mode are as asked already; nothing was written. */
   | { readonly kind: "unchanged" };
 

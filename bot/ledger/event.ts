@@ -154,7 +154,29 @@ export type RulesChanged = Fact<
   { readonly source: "git" | "discord"; readonly settings: Readonly<Record<string, Json>> }
 >;
 export type Mode = "active" | "readOnly" | "maintenance";
-type ModeChanged = Fact<"ModeChanged", 1, { readonly mode: Mode; readonly message?: string }>;
+/** `channel` is where the change is announced: leaving maintenance is told where entering it was. */
+type ModeChanged = Fact<
+  "ModeChanged",
+  1,
+  { readonly mode: Mode; readonly message?: string; readonly channel?: string }
+>;
+/** This ledger goes on from a backup: whatever followed the event before this one is abandoned. */
+export type LedgerRestored = Fact<
+  "LedgerRestored",
+  1,
+  {
+    /** The uid of the DkpRestore. */
+    readonly restore: string;
+    /** The point in time that was restored to, RFC 3339; absent when it was the newest there was. */
+    readonly target?: string;
+    /** The Cluster that it was restored from. */
+    readonly from: string;
+    /** The last known head of the abandoned ledger: its hash (hex) tells which branch was given up. */
+    readonly head?: { readonly version: number; readonly hash: string };
+  }
+>;
+/** An officer has looked at what was restored: changes and jobs go on. */
+type RestoreConfirmed = Fact<"RestoreConfirmed", 1, { readonly restore: string }>;
 
 export type LedgerEvent =
   | LedgerOpened
@@ -171,7 +193,9 @@ export type LedgerEvent =
   | AuctionCancelled
   | EventReversed
   | RulesChanged
-  | ModeChanged;
+  | ModeChanged
+  | LedgerRestored
+  | RestoreConfirmed;
 
 export type EventType = LedgerEvent["type"];
 

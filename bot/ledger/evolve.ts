@@ -78,6 +78,14 @@ export function evolve(
     case "ModeChanged":
       state.mode = event.data;
       return;
+    case "LedgerRestored":
+      state.restores = [...state.restores, { ...event.data, entry: state.version, confirmed: false }];
+      return;
+    case "RestoreConfirmed":
+      state.restores = state.restores.map((restore) =>
+        restore.restore === event.data.restore ? { ...restore, confirmed: true } : restore,
+      );
+      return;
     default:
       throw new TypeError(`unknown event ${JSON.stringify(event satisfies never)}`);
   }

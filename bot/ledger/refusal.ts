@@ -42,4 +42,9 @@ export type Refusal =
   | { readonly code: "RULE_INVALID"; readonly key: string; readonly problem: string }
   | { readonly code: "POOL_IN_USE"; readonly pool: PoolName }
   | { readonly code: "READ_ONLY" }
+  /** The ledger was restored (to `target`, RFC 3339, or to the newest there was) and no officer has confirmed it yet. */
+  | { readonly code: "RESTORED"; readonly target?: string }
+  /** The leader has not noted the restore yet, so there is nothing to confirm for a moment. */
+  | { readonly code: "RESTORE_NOT_NOTED" }
+  | { readonly code: "NOTHING_RESTORED" }
   | { readonly code: "MAINTENANCE"; readonly message?: string };

@@ -1,4 +1,4 @@
-import type { Actor, AntiSnipe, AuctionId, MemberId, Mode, PoolName } from "./event.ts";
+import type { Actor, AntiSnipe, AuctionId, LedgerRestored, MemberId, Mode, PoolName } from "./event.ts";
 import { GENESIS } from "./hash.ts";
 import { layered } from "./layered.ts";
 import type { Layered } from "./layered.ts";
@@ -50,6 +50,13 @@ export type WaitingBid = Pick<Bid, "member" | "amount" | "bid" | "bidAtMs">;
 
 type RecentAward = { readonly entry: number; readonly atMs: number; readonly key: string };
 
+/** A restore that the ledger knows of. */
+type Restore = LedgerRestored["data"] & {
+  /** The seq of its LedgerRestored. */
+  readonly entry: number;
+  readonly confirmed: boolean;
+};
+
 /** Everything that deciding needs, at one version of the ledger. */
 export type State = {
   /** The seq of the last event; 0 for an empty ledger. */
@@ -58,7 +65,9 @@ export type State = {
   headHash: string;
   ledger: string | undefined;
   guild: string | undefined;
-  mode: { readonly mode: Mode; readonly message?: string };
+  mode: { readonly mode: Mode; readonly message?: string; readonly channel?: string };
+  /** The restores that this ledger went through, oldest first. */
+  restores: readonly Restore[];
   rules: Rules;
   settings: { readonly git: Settings; readonly discord: Settings };
   memberCount: number;
@@ -83,6 +92,7 @@ export function emptyState(): State {
     ledger: undefined,
     guild: undefined,
     mode: { mode: "active" },
+    restores: [],
     rules: rulesOf(0, {}, {}),
     settings: { git: {}, discord: {} },
     memberCount: 0,

@@ -5,7 +5,7 @@ import type { AppendedCalls } from "./append.ts";
 import { decideNext, finishRows, newBatch } from "./batch.ts";
 import type { Batch, Decided } from "./batch.ts";
 import type { LedgerEvent } from "../ledger/event.ts";
-import type { Memory } from "./memory.ts";
+import type { Core } from "./guild-ledger.ts";
 import { eventsAt } from "./recovery.ts";
 import type { Attempt } from "./recovery.ts";
 import type { Executed, Request } from "./request.ts";
@@ -41,19 +41,15 @@ export type Prepared = Attempt & {
 };
 
 /** Decides requests in order on a fork of the memory; reads what undos name on the way. */
-export async function prepare(
-  pool: Pool,
-  memory: Memory,
-  guild: string,
-  jobs: readonly Job[],
-): Promise<Prepared> {
+export async function prepare(core: Core, jobs: readonly Job[]): Promise<Prepared> {
+  const memory = core.memory();
   const targets = new Map<number, LedgerEvent | undefined>();
   for (;;) {
-    const work = newBatch(memory, guild);
+    const work = newBatch(memory, core.guildId);
     const decided: Decided[] = [];
     const missing: number[] = [];
     for (const job of jobs) {
-      const result = attempted(job, () => decideNext(work, job.request, targets));
+      const result = attempted(job, () => decideNext(work, job.request, targets, core.restore()));
       if ("missing" in result) {
         missing.push(result.missing);
         break;
@@ -66,7 +62,7 @@ export async function prepare(
       const { version: from, headHash: fromHash } = memory.state;
       return { work, from, fromHash, to, hash, batch, jobs, decided };
     }
-    for (const [seq, event] of await eventsAt(pool, missing)) {
+    for (const [seq, event] of await eventsAt(core.database.pool, missing)) {
       targets.set(seq, event);
     }
   }

@@ -1,4 +1,4 @@
-import type { Command, Newcomer } from "../ledger/command.ts";
+import type { Command, ConfiguredRestore, Newcomer } from "../ledger/command.ts";
 import { encode } from "../ledger/codec.ts";
 import { decide } from "../ledger/decide.ts";
 import type { Accepted, Decision } from "../ledger/decision.ts";
@@ -43,11 +43,12 @@ export function newBatch(memory: Memory, guild: string): Batch {
 
 type Acquaintance = Newcomer & { readonly account: DiscordAccount; readonly salt: string };
 
-/** Decides one request after those before it in the batch. `targets` are events read for undo, by seq. */
+/** Decides one request after those before it in the batch. `targets` are events read for undo, by seq; `restore` is what the configuration says. */
 export function decideNext(
   batch: Batch,
   request: Request,
   targets: ReadonlyMap<number, LedgerEvent | undefined>,
+  restore?: ConfiguredRestore,
 ): Decided | Missing {
   const newcomers: Acquaintance[] = [];
   const making: Making = { state: batch.state, member: (account) => memberOf(batch, newcomers, account) };
@@ -68,6 +69,7 @@ export function decideNext(
       ...(identity === undefined ? {} : { identity }),
     })),
     ...(target === undefined ? {} : { target }),
+    ...(restore === undefined ? {} : { restore }),
   });
   if ("events" in decision && decision.events.length > 0) {
     disclose(batch, decision, newcomers);

@@ -1,3 +1,4 @@
+import type { ConfiguredRestore } from "../ledger/command.ts";
 import { openingEvent } from "../ledger/decide.ts";
 import { mergeState } from "../ledger/state.ts";
 import { append } from "./append.ts";
@@ -21,6 +22,8 @@ export type LedgerOptions = {
   readonly replica: { readonly id: number };
   /** How many requests one append may carry. */
   readonly maxBatch?: number;
+  /** The restore that the configuration names now: changes wait until the ledger knows it and it was confirmed. */
+  readonly restore?: () => ConfiguredRestore | undefined;
   /** Told of what heals itself: a database that is away, a ledger that went back after a failover. */
   readonly warn?: (fields: object, message: string) => void;
 };
@@ -31,6 +34,7 @@ export type Core = {
   readonly replica: number;
   readonly guildId: string;
   readonly warn: (fields: object, message: string) => void;
+  restore(): ConfiguredRestore | undefined;
   memory(): Memory;
   /** Reads what others appended, and starts over when the ledger went back (a failover may lose its last events). */
   follow(): Promise<void>;
@@ -121,6 +125,7 @@ function ledgerCore(options: LedgerOptions, announce: (appended: Appended) => vo
     replica,
     guildId,
     warn,
+    restore: options.restore ?? (() => undefined),
     memory: () => memory,
     follow,
     reload,
@@ -196,7 +201,7 @@ function ledgerOn(core: Core, listeners: Set<(appended: Appended) => void>, maxB
       await catchUpOnce();
       for (let targets: Awaited<ReturnType<typeof eventsAt>> = new Map(); ;) {
         const batch = newBatch(core.memory(), core.guildId);
-        const result = decideNext(batch, request, targets);
+        const result = decideNext(batch, request, targets, core.restore());
         if (!("missing" in result)) {
           return { decision: result.decision, view: viewOf(batch, request.atMs) };
         }

@@ -46,7 +46,7 @@ async function advance(core: Core, jobs: readonly Job[], unheard: Prepared[]): P
   }
   let prepared: Prepared;
   try {
-    prepared = await prepare(pool, core.memory(), core.guildId, jobs);
+    prepared = await prepare(core, jobs);
   } catch (error) {
     if (error instanceof Faulty) {
       error.job.reject(error.cause);

@@ -1,10 +1,12 @@
 import { ApplicationCommandOptionType } from "../discord-js.ts";
 import type { Json } from "../../ledger/event.ts";
+import { restoreRefusal } from "../../ledger/decide-restore.ts";
 import { RULE_KEYS, type RuleKey, type Rules } from "../../ledger/rules.ts";
 import { always, denied, type SlashCommand } from "../command.ts";
 import { textOption } from "../interaction.ts";
 import { card, message } from "../message.ts";
 import { amountText } from "../points.ts";
+import { refusalText } from "../refusal-text.ts";
 import { duration, enumerated, literal } from "../text.ts";
 
 export const configShow: SlashCommand = {
@@ -14,18 +16,29 @@ export const configShow: SlashCommand = {
   inMaintenance: true,
   options: [],
   ephemeral: always,
-  execute: (_invocation, { ledger }) => ({
+  execute: (_invocation, { ledger, restore }) => ({
     kind: "answer",
     async answer() {
       await ledger.catchUp();
       const { rules, settings, mode } = ledger.state();
+      const restored = restoreRefusal(ledger.state(), restore());
+      const wait =
+        restored === undefined
+          ? []
+          : [refusalText(restored, { rules, discordId: () => undefined, item: () => undefined }), ""];
       const lines = RULE_KEYS.map((key) => {
         const source = key in settings.git ? "Git" : key in settings.discord ? "here" : "default";
         return `\`${key}\`: ${shown[key](rules)} — ${source}`;
       });
       return card({
         title: "Rules",
-        lines: [`Mode: ${mode.mode}`, ...lines, "", "What Git sets is changed in the DkpGuild only."],
+        lines: [
+          ...wait,
+          `Mode: ${mode.mode}`,
+          ...lines,
+          "",
+          "What Git sets is changed in the DkpGuild only.",
+        ],
         footer: `Rules version ${rules.version}`,
       });
     },

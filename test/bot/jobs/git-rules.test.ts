@@ -19,8 +19,34 @@ test("the rules of a config file become settings by the ledger's keys, and only 
 });
 
 test("an empty config file gives everything back to Discord and opens the ledger", () => {
-  expect(commandsOf(botConfigSchema.parse({}))).toEqual([
+  expect(commandsOf(botConfigSchema.parse({}), "night-watch-db-rw")).toEqual([
     { type: "setRules", source: "git", settings: {} },
     { type: "setMode", mode: "active" },
   ]);
 });
+
+const restored = botConfigSchema.parse({
+  restore: { id: "uid-1", from: "night-watch-db", target: "2026-11-20T20:00:00Z" },
+});
+
+test.each([
+  ["night-watch-db-r1-rw", true],
+  ["night-watch-db-r1-rw.guilds.svc", true],
+  ["10.1.2.3", true],
+  ["night-watch-db-rw", false],
+  ["night-watch-db-rw.guilds.svc.cluster.local", false],
+  ["night-watch-db-pooler-rw", false],
+])(
+  "a restore is noted by a bot connected to %s: %s, for the abandoned ledger is left alone",
+  (host, noted) => {
+    const note = {
+      type: "recordRestore",
+      restore: "uid-1",
+      from: "night-watch-db",
+      target: "2026-11-20T20:00:00Z",
+    };
+    expect(commandsOf(restored, host)[0]).toEqual(
+      noted ? note : { type: "setRules", source: "git", settings: {} },
+    );
+  },
+);

@@ -142,10 +142,20 @@ describe("in Kubernetes", () => {
     const balance = await home.discord.as(home.manager).command("dkp balance");
     await balance.reply();
     await until(async () => (await holder()) === "night-watch-bot-0");
+    await (
+      await home.discord.as(home.manager).command("dkp award", { amount: "5", member: home.manager })
+    ).reply();
+    await until(async () => (await holder()) === "night-watch-bot-0");
     expect(await version()).toBe(before);
+    // The head of the ledger goes along with what changed otherwise.
     await home.discord.chaos.gatewayDown(true);
     await home.discord.chaos.disconnect();
     await until(async () => (await reported())?.discord.state === "Connecting");
+    const [head] = await home.rows<{ version: string; hash: string }>(
+      "select version::text, encode(hash, 'hex') as hash from stream",
+    );
+    expect((await reported())?.ledger).toEqual({ version: Number(head?.version), hash: head?.hash });
+    expect(await reported()).not.toHaveProperty("restore");
     await home.discord.chaos.gatewayDown(false);
     await until(async () => (await reported())?.discord.state === "Connected");
   });
@@ -210,15 +220,61 @@ describe("in Kubernetes", () => {
     await until(async () => (await holder()) === "night-watch-bot-1");
   });
 
+  test("the ledger's head is reported once in a while, however fast it changes", async () => {
+    await second.stop();
+    const ending = new AbortController();
+    const change = announcement();
+    let head = 0;
+    let writes = 0;
+    const { hostname: host, port } = new URL(cluster.url);
+    const client = lightKubeClient({
+      connection: inClusterConnection({ serviceAccountDir, host, port }),
+      fieldManager: "test",
+      userAgent: "test",
+    });
+    const log = logger({ level: "silent", format: "json", name: "test" });
+    const facts = botFacts(log);
+    const keeping = keepReport({
+      client: {
+        ...client,
+        async mergePatch(...call) {
+          writes += 1;
+          return client.mergePatch(...call);
+        },
+      },
+      namespace,
+      name: "night-watch-report",
+      facts: () => ({ ...facts.report("a test", "test"), ledger: { version: head, hash: "" } }),
+      changed: (signal) => change.heard(signal),
+      signal: ending.signal,
+      log,
+      spacingMs: 1,
+      lookAgainMs: 2000,
+    });
+    await until(() => writes === 1);
+    await until(async () => {
+      head += 1;
+      change.tell();
+      return writes === 2;
+    });
+    expect(head).toBeGreaterThan(20);
+    expect((await reported())?.ledger?.version).toBeGreaterThan(20);
+    ending.abort();
+    await keeping;
+    await client.close();
+    second = await home.replica(environment("night-watch-bot-1"));
+    await until(async () => (await holder()) === "night-watch-bot-1");
+  });
+
   test("losing the Lease stops the jobs, never the process, and commands go on", async () => {
     await cluster.kill("kube-apiserver");
     await until(() => line(second, "lost leadership, jobs stopped") !== undefined);
     await until(async () => (await home.discord.sessions()).some(({ connected }) => connected));
     const award = await home.discord
       .as(home.manager)
-      .command("dkp award", { amount: "5", member: home.manager });
-    expect((await award.reply()).content).toContain("+5 dkp");
+      .command("dkp award", { amount: "7", member: home.manager });
+    expect((await award.reply()).content).toContain("+7 dkp");
     await cluster.restart("kube-apiserver");
-    await until(async () => (await holder()) === "night-watch-bot-1" && (await reported())?.term === 4);
+    await until(async () => (await holder()) === "night-watch-bot-1" && (await reported())?.term === 5);
   });
 });

@@ -74,6 +74,35 @@ describe("what Git sets", () => {
     expect((await balance.reply()).content).toContain(String.raw`in maintenance: Moving \*house\*`);
   });
 
+  test("tells the channel that it names once when maintenance begins and once when it ends", async () => {
+    const [general] = home.guild.channels;
+    const posts = async () => (await home.discord.messages(general?.id ?? "")).map(({ content }) => content);
+    const path = mount(`mode: maintenance\nmaintenance: {message: Moving, channel: "${general?.id}"}\n`);
+    const first = await home.replica({ CONFIG_FILE: path });
+    await until(async () => (await posts()).length === 1);
+    expect(await posts()).toEqual(["Maintenance begins: Moving. Commands have to wait until it is over."]);
+    await first.stop();
+    const second = await home.replica({ CONFIG_FILE: path });
+    await until(() => said(second, "leading under a new term"));
+    mount("mode: active\n");
+    await until(async () => (await posts()).length === 2);
+    expect((await posts()).at(-1)).toBe("Maintenance is over: all commands work again.");
+    expect(await home.rows("select 1 from outbox where finished_at is null")).toEqual([]);
+  });
+
+  test("goes on when maintenance cannot be announced, and says so", async () => {
+    const path = mount('mode: maintenance\nmaintenance: {channel: "123456789012345678"}\n');
+    const replica = await home.replica({ CONFIG_FILE: path });
+    await until(() => said(replica, "outgoing call given up"));
+    expect(replica.logs.find(({ msg }) => msg === "outgoing call given up")).toMatchObject({
+      subject: "mode",
+      reason: expect.stringContaining("Unknown Channel"),
+    });
+    await home.registered();
+    const balance = await home.discord.as(home.manager).command("dkp balance");
+    expect((await balance.reply()).content).toContain("in maintenance");
+  });
+
   test("stays as it was when the new file is not usable", async () => {
     const path = mount("rules: {auctions: {minimumBid: 25}}\n");
     const replica = await home.replica({ CONFIG_FILE: path });
