@@ -1,5 +1,12 @@
 import { parseEnvironment } from "../runtime/environment.ts";
-import { botEnvironment, botSettings, databaseEnvironment, databaseSettings } from "./config.ts";
+import {
+  botEnvironment,
+  botSettings,
+  databaseEnvironment,
+  databaseSettings,
+  discordEnvironment,
+  discordSettings,
+} from "./config.ts";
 import { openDatabase } from "./store/database.ts";
 import { isTransient } from "./store/failure.ts";
 import { migrateToLatest } from "./store/migrate.ts";
@@ -11,8 +18,11 @@ const usage = `Usage: bot [command]
 
   run          run one replica of the bot (the default)
   db migrate   bring the database to the newest schema, as its owner
+  setup        check token, guild and permissions, and register the commands (by REST alone, again and again)
+               --json: the result as JSON
   doctor       check token, guild, commands, database and Kubernetes, and say what is wrong
 
+Exit codes: 0 done, 1 failed (the line says what to mend), 2 no such command.
 Everything is configured by environment variables: see config/dev/.env.example.
 `;
 
@@ -28,6 +38,12 @@ export async function runCli(
   switch (args.join(" ")) {
     case "db migrate":
       return migrate(environment, write);
+    case "setup":
+    case "setup --json": {
+      const { setup } = await import("./setup.ts");
+      const variables = parseEnvironment(discordEnvironment, environment);
+      return setup(discordSettings(variables), args.includes("--json"), write);
+    }
     case "doctor": {
       const { doctor } = await import("./doctor.ts");
       return doctor(botSettings(parseEnvironment(botEnvironment, environment)), write);

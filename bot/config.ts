@@ -65,6 +65,16 @@ const botVariables = {
   SERVICE_ACCOUNT_DIR: z.string().default("/var/run/secrets/kubernetes.io/serviceaccount"),
 };
 
+const discordVariables = {
+  DISCORD_GUILD_ID: botVariables.DISCORD_GUILD_ID,
+  DISCORD_TOKEN: botVariables.DISCORD_TOKEN,
+  DISCORD_BOT_TOKEN: botVariables.DISCORD_BOT_TOKEN,
+  DISCORD_TOKEN_FILE: botVariables.DISCORD_TOKEN_FILE,
+  DISCORD_APPLICATION_ID: botVariables.DISCORD_APPLICATION_ID,
+  DISCORD_API_URL: botVariables.DISCORD_API_URL,
+};
+
+type DiscordVariables = z.output<z.ZodObject<typeof discordVariables>>;
 type DatabaseVariables = z.output<z.ZodObject<typeof databaseVariables>>;
 type BotVariables = z.output<z.ZodObject<typeof botVariables>>;
 type Given = Readonly<Record<string, string>>;
@@ -72,6 +82,9 @@ type Fault = (variable: string, message: string) => void;
 
 /** What `db migrate` reads: the database as its owner, and whose ledger it is to hold. */
 export const databaseEnvironment = environment(databaseVariables, databaseFaults);
+
+/** What `setup` reads: Discord alone. */
+export const discordEnvironment = environment(discordVariables, tokenFault);
 
 /** Every variable that a running bot reads; the names in `config/dev/.env.example` are these. */
 export const botEnvironment = environment(botVariables, (given, fault) => {
@@ -103,10 +116,14 @@ function environment<Shape extends z.core.$ZodShape>(
   });
 }
 
-function discordFaults(given: Given, fault: Fault): void {
+function tokenFault(given: Given, fault: Fault): void {
   if (tokenOf(given) === undefined) {
     fault("DISCORD_TOKEN", "is missing: set DISCORD_TOKEN, or DISCORD_TOKEN_FILE to a file that holds it");
   }
+}
+
+function discordFaults(given: Given, fault: Fault): void {
+  tokenFault(given, fault);
   if ((given["LEASE_NAME"] === undefined) !== (given["REPORT_NAME"] === undefined)) {
     fault("LEASE_NAME", "and REPORT_NAME belong together: set both (Kubernetes) or neither (standalone)");
   }
@@ -208,17 +225,22 @@ export function databaseSettings(variables: DatabaseVariables, applicationName: 
   };
 }
 
+/** What the variables of Discord mean. */
+export function discordSettings(variables: DiscordVariables): BotSettings["discord"] {
+  return {
+    token: tokenOf(variables) ?? { value: "" },
+    applicationId: variables.DISCORD_APPLICATION_ID,
+    guildId: variables.DISCORD_GUILD_ID,
+    apiUrl: variables.DISCORD_API_URL,
+  };
+}
+
 /** What a running bot's variables mean. */
 export function botSettings(variables: BotVariables): BotSettings {
   const { LEASE_NAME: name, REPORT_NAME: reportName } = variables;
   return {
     environment: variables.ENVIRONMENT,
-    discord: {
-      token: tokenOf(variables) ?? { value: "" },
-      applicationId: variables.DISCORD_APPLICATION_ID,
-      guildId: variables.DISCORD_GUILD_ID,
-      apiUrl: variables.DISCORD_API_URL,
-    },
+    discord: discordSettings(variables),
     database: databaseSettings(variables, variables.POD_NAME ?? "dkp-bot"),
     log: { level: variables.LOG_LEVEL, format: variables.LOG_FORMAT },
     metricsAddress: variables.METRICS_ADDRESS,

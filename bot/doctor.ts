@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { APIGatewayBotInfo } from "discord.js";
 import { REST, Routes } from "./discord/discord-js.ts";
@@ -53,10 +54,11 @@ function discordChecks({ discord }: BotSettings): Check[] {
     {
       name: "token",
       async look() {
-        rest.setToken(await tokenSource(discord.token).read());
+        const token = await tokenSource(discord.token).read();
+        rest.setToken(token);
         const application = (await rest.get(Routes.currentApplication())) as { id: string; name: string };
         applicationId = application.id;
-        return `ok, application ${application.name} (${application.id})`;
+        return `ok, application ${application.name} (${application.id}), token ${shortHash(token)}`;
       },
     },
     {
@@ -84,6 +86,11 @@ function discordChecks({ discord }: BotSettings): Check[] {
       },
     },
   ];
+}
+
+/** Tells two secrets apart without telling either. */
+function shortHash(secret: string): string {
+  return createHash("sha256").update(secret).digest("hex").slice(0, 8);
 }
 
 function databaseChecks(settings: BotSettings): Check[] {

@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { createServer, type AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -72,11 +73,48 @@ describe("the command line", () => {
     });
   });
 
+  test("sets Discord up by REST alone: once, and in the same words again", async () => {
+    const own = await house({ postgres: home.postgres });
+    const { DISCORD_TOKEN = "", DISCORD_GUILD_ID = "", DISCORD_API_URL = "" } = own.environment();
+    const discord = { DISCORD_TOKEN, DISCORD_GUILD_ID, DISCORD_API_URL };
+    const first = await run(["setup"], discord);
+    expect(first).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^ok: DKP .*Night Watch, 3 commands/),
+    });
+    expect(await own.discord.commands(own.application, own.guild)).toHaveLength(3);
+    const again = await run(["setup", "--json"], discord);
+    expect(JSON.parse(again.output)).toMatchObject({
+      ok: true,
+      guild: { id: own.guild.id },
+      commands: { count: 3, written: false },
+      missingPermissions: [],
+    });
+    expect(await own.discord.journal({ method: "PUT" })).toHaveLength(1);
+    expect(await own.discord.sessions()).toEqual([]);
+    const refused = await run(["setup"], { ...discord, DISCORD_TOKEN: "hunter2" });
+    expect(refused).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/^FAILED Discord refused the bot token/),
+    });
+    expect(refused.output + refused.errors).not.toContain("hunter2");
+    await own.discord.kick(own.guild, own.application);
+    expect(await run(["setup"], discord)).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/not a member of guild \d+: invite it with https:/),
+    });
+    expect(await own.discord.violations()).toEqual([]);
+    await own.close();
+  });
+
   test("finds out what is wrong, and says that all is well", async () => {
     await home.replica();
     await home.registered();
     const well = await run(["doctor"], home.environment());
     expect(well.output).toContain("All is well.");
+    const hash = createHash("sha256").update(home.application.token).digest("hex").slice(0, 8);
+    expect(well.output).toContain(`token ${hash}`);
+    expect(well.output).not.toContain(home.application.token);
     expect(well.code).toBe(0);
     const ill = await run(["doctor"], {
       ...home.environment(),
