@@ -35,6 +35,8 @@ export type OperatorOptions = {
   leasePeriodMs?: number;
   /** How long a Secret that was there is believed to be there, 20 s by default. */
   secretMemoryMs?: number;
+  /** Milliseconds since the epoch; the machine's clock by default. */
+  clock?: () => number;
   queueMetrics?: WorkQueueMetrics;
   log: Logger;
 };
@@ -98,15 +100,13 @@ async function firstWalk(leases: LeaseRound, log: Logger): Promise<void> {
   }
 }
 
-const clock = () => Date.now();
-
 function guildQueue(
   options: OperatorOptions,
   world: World,
   leases: LeaseRound,
   wake: (key: string) => void,
 ): WorkQueue {
-  const { client, log } = options;
+  const { client, log, clock = () => Date.now() } = options;
   const events = eventRecorder({ client, component: "dkp.dev/operator", instance: options.identity, log });
   const reconciler = {
     client,

@@ -63,15 +63,16 @@ export async function databaseReady(
   await scene.patch(kinds.clusters, namespace, `${name}-db`, { status }, "status");
 }
 
-/** The Job controller: all Jobs end. */
+/** The Job controller: all Jobs end, well or each as it is told. */
 export async function jobsEnd(
   scene: Scene,
   namespace: string,
-  how: "Complete" | "Failed" = "Complete",
+  ends: "Complete" | "Failed" | ((job: KubeObject) => "Complete" | "Failed") = "Complete",
 ): Promise<void> {
   const at = now();
   for (const job of await scene.list(kinds.jobs, namespace)) {
     if (isOver(job)) continue;
+    const how = typeof ends === "string" ? ends : ends(job);
     const over = { reason: "x", message: "", lastTransitionTime: at, lastProbeTime: at, status: "True" };
     const status =
       how === "Complete"

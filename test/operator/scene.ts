@@ -48,8 +48,8 @@ export const childKinds: readonly Resource[] = [
 /** A real API server with the CRDs, the operator's rights as they are shipped, and its service account. */
 export type Scene = {
   plane: ControlPlane;
-  /** A client of the operator's own service account. */
-  operatorClient(): Promise<KubeClient>;
+  /** A client of the operator's own service account, straight to the API server or through a proxy at this URL. */
+  operatorClient(via?: string): Promise<KubeClient>;
   startOperator(client: KubeClient, options?: Partial<OperatorOptions>): Operator;
   get(resource: Resource, namespace: string, name: string): Promise<KubeObject | undefined>;
   /** The spec of an object, or its status or data. Throws when the object does not exist. */
@@ -151,12 +151,14 @@ export async function openScene(options: { cloudNativePg: boolean; controllers?:
   const merge = "application/merge-patch+json";
   return {
     plane,
-    operatorClient: async () =>
-      kubeClient({
-        connection: await connectionFromKubeConfig(kubeconfig),
+    operatorClient: async (via) => {
+      const connection = await connectionFromKubeConfig(kubeconfig);
+      return kubeClient({
+        connection: via === undefined ? connection : { ...connection, server: via },
         fieldManager: "dkp-operator",
         userAgent: "dkp-operator/test",
-      }),
+      });
+    },
     startOperator: (client, more) =>
       startOperator({ client, settings, namespaces: [], workers: 8, identity: "operator-1", log, ...more }),
     get: (resource, space, name) => ask("GET", resourcePath(resource, { namespace: space, name })),

@@ -15,6 +15,8 @@ export type Proxy = {
   requests: string[];
   /** Decides on each request; undefined passes it on. */
   intercept(decide: (call: { method: string; path: string }) => Interception | undefined): void;
+  /** Holds back what watches deliver by so long, so that caches behind the proxy are stale. */
+  lagWatches(delayMs: number): void;
   /** Ends the watches under way: cleanly, by a TCP reset, or silently (no byte more, the connection stays). Answers how many. */
   endWatches(how: "clean" | "reset" | "silent"): number;
   /** Sends this line into the watches under way. */
@@ -29,6 +31,7 @@ export async function startProxy(upstream: { url: string; ca: string }): Promise
   const watches = new Set<ServerResponse>();
   const silenced = new Set<ServerResponse>();
   const requests: string[] = [];
+  let lagMs = 0;
   let decide: Parameters<Proxy["intercept"]>[0] = passOn;
 
   const pass = (request: IncomingMessage, response: ServerResponse) => {
@@ -40,7 +43,10 @@ export async function startProxy(upstream: { url: string; ca: string }): Promise
     request.pipe(forward);
     forward.on("error", () => resetSocket(response));
     response.on("close", () => forward.destroy());
+    // What was cut off while it was under way is nobody's error here: that is what this proxy is for.
+    request.on("error", () => forward.destroy());
     forward.on("response", (answer) => {
+      answer.on("error", () => resetSocket(response));
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       if (!(request.url ?? "").includes("watch=true") || answer.statusCode !== 200) {
         answer.pipe(response);
@@ -50,12 +56,13 @@ export async function startProxy(upstream: { url: string; ca: string }): Promise
       watches.add(response);
       response.on("close", () => watches.delete(response));
       answer.on("data", (piece: Buffer) => {
-        if (!silenced.has(response)) response.write(piece);
+        if (silenced.has(response)) return;
+        if (lagMs === 0) response.write(piece);
+        else setTimeout(() => response.write(piece), lagMs);
       });
       answer.on("end", () => {
         if (!silenced.has(response)) response.end();
       });
-      answer.on("error", () => resetSocket(response));
     });
   };
   const server = createServer((request, response) => {
@@ -80,6 +87,9 @@ export async function startProxy(upstream: { url: string; ca: string }): Promise
     requests,
     intercept(next) {
       decide = next;
+    },
+    lagWatches(delayMs) {
+      lagMs = delayMs;
     },
     endWatches(how) {
       const ended = [...watches];
