@@ -9,7 +9,7 @@ import {
 } from "./config.ts";
 import { openDatabase } from "./store/database.ts";
 import { isTransient } from "./store/failure.ts";
-import { migrateToLatest } from "./store/migrate.ts";
+import { migrateToLatest, type Migrated } from "./store/migrate.ts";
 
 type Environment = Record<string, string | undefined>;
 type Write = (text: string) => void;
@@ -63,13 +63,18 @@ async function migrate(environment: Environment, write: Write): Promise<number> 
   const variables = parseEnvironment(databaseEnvironment, environment);
   const database = openDatabase({ ...databaseSettings(variables, "dkp-migrate"), poolMin: 0, poolMax: 2 });
   const { DISCORD_GUILD_ID: guildId, DATABASE_RUNTIME_ROLE: runtimeRole } = variables;
-  const role = runtimeRole === undefined ? {} : { runtimeRole };
+  const { DATABASE_DEVELOPER_ROLE: role, DATABASE_DEVELOPER_ACCESS: access } = variables;
+  const options = {
+    guildId,
+    ...(runtimeRole === undefined ? {} : { runtimeRole }),
+    ...(role === undefined ? {} : { developer: { role, access } }),
+  };
   const deadlineMs = Date.now() + migrateForMs;
   try {
     for (;;) {
-      const applied = await attempt(() => migrateToLatest(database, { guildId, ...role }), deadlineMs);
-      if (applied !== undefined) {
-        write(migratedText(applied.applied));
+      const migrated = await attempt(() => migrateToLatest(database, options), deadlineMs);
+      if (migrated !== undefined) {
+        write(migratedText(migrated));
         return 0;
       }
       write("The database does not answer yet, trying again.\n");
@@ -80,10 +85,14 @@ async function migrate(environment: Environment, write: Write): Promise<number> 
   }
 }
 
-function migratedText(applied: string[]): string {
-  return applied.length === 0
-    ? "The database is up to date.\n"
-    : `The database was migrated: ${applied.join(", ")}.\n`;
+function migratedText({ applied, ahead, remarks }: Migrated): string {
+  const done =
+    ahead.length > 0
+      ? `The database is ahead of this version (${ahead.join(", ")}): nothing was changed.`
+      : applied.length === 0
+        ? "The database is up to date."
+        : `The database was migrated: ${applied.join(", ")}.`;
+  return [done, ...remarks].map((line) => `${line}\n`).join("");
 }
 
 /** The result, or undefined after a failure that another attempt may not meet. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { databaseSettingsFromUrl, type DatabaseSettings } from "./store/database.ts";
+import { databaseSettingsFromUrl, type DatabaseSettings } from "./store/connection.ts";
 
 /** Where a secret comes from: the variable itself, or a mounted file that is read again when it changes. */
 export type Secret = { value: string } | { file: string };
@@ -11,13 +11,18 @@ const address = z
   .regex(/^(\[?[\w.:*-]*\]?)?:\d{1,5}$/, 'must be "host:port" or ":port"')
   .default(":8080");
 
+const rolePattern = /^[a-z_][a-z0-9_-]{0,62}$/;
+const roleSentence = "must be a plain PostgreSQL role name";
+
 const databaseVariables = {
   ENVIRONMENT: z.enum(["production", "staging", "development"]).default("production"),
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, "must begin with postgresql://")
     .optional(),
+  DATABASE_URL_FILE: z.string().optional(),
   DATABASE_HOST: z.string().optional(),
+  DATABASE_RO_HOST: z.string().optional(),
   DATABASE_PORT: z.coerce.number().int().min(1).max(65_535).default(5432),
   DATABASE_NAME: z.string().optional(),
   DATABASE_USER: z.string().optional(),
@@ -30,10 +35,9 @@ const databaseVariables = {
   DATABASE_POOL_MAX: z.coerce.number().int().min(2).max(100).default(20),
   DATABASE_COMMAND_TIMEOUT: seconds(60),
   DISCORD_GUILD_ID: snowflake,
-  DATABASE_RUNTIME_ROLE: z
-    .string()
-    .regex(/^[a-z_][a-z0-9_]{0,62}$/, "must be a plain PostgreSQL role name")
-    .optional(),
+  DATABASE_RUNTIME_ROLE: z.string().regex(rolePattern, roleSentence).optional(),
+  DATABASE_DEVELOPER_ROLE: z.string().regex(rolePattern, roleSentence).optional(),
+  DATABASE_DEVELOPER_ACCESS: z.enum(["readOnly", "devSchema"]).optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
   LOG_FORMAT: z.enum(["json", "text"]).default("json"),
 };
@@ -139,15 +143,21 @@ function discordFaults(given: Given, fault: Fault): void {
 
 function databaseFaults(given: Given, fault: Fault): void {
   const { DATABASE_URL: url } = given;
-  if (url === undefined) {
+  if (url === undefined && given["DATABASE_URL_FILE"] === undefined) {
     const missing = [
       given["DATABASE_HOST"] === undefined && "DATABASE_HOST",
       given["DATABASE_NAME"] === undefined && "DATABASE_NAME",
       (given["DATABASE_USER"] ?? given["DATABASE_USER_FILE"]) === undefined && "DATABASE_USER",
     ].filter((name) => name !== false);
     if (missing.length > 0) {
-      fault("DATABASE_URL", `is missing: set it, or set ${missing.join(", ")}`);
+      fault("DATABASE_URL", `is missing: set it or DATABASE_URL_FILE, or set ${missing.join(", ")}`);
     }
+  }
+  if (given["DATABASE_RO_HOST"] !== undefined && given["DATABASE_HOST"] === undefined) {
+    fault("DATABASE_RO_HOST", "belongs to DATABASE_HOST: a connection string cannot be joined with it");
+  }
+  if (given["DATABASE_DEVELOPER_ACCESS"] !== undefined && given["DATABASE_DEVELOPER_ROLE"] === undefined) {
+    fault("DATABASE_DEVELOPER_ACCESS", "needs the role that gets it: set DATABASE_DEVELOPER_ROLE");
   }
   const modes = [given["DATABASE_SSL_MODE"], new URLSearchParams(url?.split("?")[1]).get("sslmode")];
   if (modes.includes("disable") && given["ENVIRONMENT"] !== "development") {
@@ -210,6 +220,10 @@ export function databaseSettings(variables: DatabaseVariables, applicationName: 
     applicationName,
     ...(variables.DATABASE_CA_FILE !== undefined && { caFile: variables.DATABASE_CA_FILE }),
   };
+  if (variables.DATABASE_URL_FILE !== undefined) {
+    const plaintext = variables.ENVIRONMENT === "development";
+    return { ...shared, urlFile: variables.DATABASE_URL_FILE, plaintext, host: "", port: 5432, database: "" };
+  }
   if (variables.DATABASE_URL !== undefined) {
     return databaseSettingsFromUrl(variables.DATABASE_URL, shared);
   }
@@ -220,6 +234,7 @@ export function databaseSettings(variables: DatabaseVariables, applicationName: 
     host: variables.DATABASE_HOST ?? "",
     port: variables.DATABASE_PORT,
     database: variables.DATABASE_NAME ?? "",
+    ...(variables.DATABASE_RO_HOST !== undefined && { readHost: variables.DATABASE_RO_HOST }),
     ...(userFile !== undefined ? { userFile } : user !== undefined ? { user } : {}),
     ...(passwordFile !== undefined ? { passwordFile } : password !== undefined ? { password } : {}),
   };

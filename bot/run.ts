@@ -19,10 +19,13 @@ import {
   standaloneLeadership,
   type Leadership,
 } from "./jobs/leadership.ts";
+import { periodically } from "./jobs/periodic.ts";
 import { leaderJobs } from "./leader.ts";
 import { configuredRestore } from "./restore.ts";
 import { serveCommands, type Serving } from "./serve.ts";
-import { openDatabase } from "./store/database.ts";
+import { openDatabase, type Database } from "./store/database.ts";
+import { openReader, type Reader } from "./store/reader.ts";
+import { credentialsWatch } from "./store/rotation.ts";
 import { openStore, type Store } from "./store-opening.ts";
 
 export type RunOptions = {
@@ -68,7 +71,9 @@ export async function runBot(options: RunOptions): Promise<{ port: number }> {
     shutdown.step("config file", () => config.close());
   }
   const database = openDatabase(settings.database);
-  shutdown.step("database pool", () => database.close());
+  const reader = openReader(database, log);
+  shutdown.step("database pool", () => Promise.all([database.close(), reader.close()]).then(() => undefined));
+  followCredentials(database, options);
   const store = openStore({
     database,
     restore: () => configuredRestore(config.latest()),
@@ -79,7 +84,7 @@ export async function runBot(options: RunOptions): Promise<{ port: number }> {
     log,
   });
   const serving = Promise.all([store, config.looked]).then(([opened]) =>
-    start(options, opened, { facts, metrics, config }),
+    start(options, opened, { facts, metrics, config, reader }),
   );
   serving.catch(() => undefined); // Rejects only when the shutdown began before the database was there.
   const lead = leaderJobs({ ...options, identity, cluster, facts, store, serving, config });
@@ -99,11 +104,23 @@ export async function runBot(options: RunOptions): Promise<{ port: number }> {
   return { port: health.port };
 }
 
+/** How often mounted credentials are looked at; kubelet itself takes up to a minute to bring new ones. */
+const credentialsPeriodMs = 5000;
+
+function followCredentials(database: Database, { shutdown, log }: RunOptions): void {
+  void periodically({
+    periodMs: credentialsPeriodMs,
+    signal: shutdown.signal,
+    work: credentialsWatch(database, log),
+    onFailure: (error) => log.debug({ err: error }, "looking for rotated credentials"),
+  });
+}
+
 /** Opens the way from Discord to the ledger. */
 async function start(
   options: RunOptions,
   store: Store,
-  parts: { facts: Facts; metrics: BotMetrics; config: ConfigFeed },
+  parts: { facts: Facts; metrics: BotMetrics; config: ConfigFeed; reader: Reader },
 ): Promise<Serving> {
   options.shutdown.step("presence", () => store.presence.close());
   options.shutdown.step("ledger", () => store.ledger.close());

@@ -21,9 +21,11 @@ import { periodically } from "./jobs/periodic.ts";
 import { configuredRestore } from "./restore.ts";
 import { withIdentifyTurn } from "./store/identify-turn.ts";
 import { accountOf } from "./store/queries.ts";
+import type { Reader } from "./store/reader.ts";
 import type { Store } from "./store-opening.ts";
 
 export type ServeOptions = Store & {
+  reader: Reader;
   settings: BotSettings;
   version: string;
   facts: Facts;
@@ -84,13 +86,17 @@ export function serveCommands(options: ServeOptions): Serving {
   };
 }
 
-function surroundingsOf({ settings, database, ledger, config }: ServeOptions, bot: BotApi): Surroundings {
+function surroundingsOf(
+  { settings, database, reader, ledger, config }: ServeOptions,
+  bot: BotApi,
+): Surroundings {
   const { guildId } = settings.discord;
   return {
     ledger,
     database,
     guildId,
     restore: () => configuredRestore(config.latest()),
+    read: (query) => reader.read(ledger.state().version, query),
     now,
     async account(discordId) {
       const known = await accountOf(database, discordId);

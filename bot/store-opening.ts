@@ -5,7 +5,7 @@ import type { ConfiguredRestore } from "./ledger/command.ts";
 import type { Database } from "./store/database.ts";
 import { WrongLedger } from "./store/failure.ts";
 import { openLedger } from "./store/guild-ledger.ts";
-import { migrateToLatest, pendingMigrations } from "./store/migrate.ts";
+import { migrateToLatest, ownerRemark, pendingMigrations } from "./store/migrate.ts";
 import { openPresence, type Presence } from "./store/presence.ts";
 import type { GuildLedger } from "./store/request.ts";
 
@@ -68,6 +68,10 @@ async function open({
   if (pending.length > 0) {
     const { applied } = await migrateToLatest(database, { guildId });
     log.info({ applied }, "the database was migrated");
+  }
+  const remark = await ownerRemark(database);
+  if (remark !== undefined) {
+    log.warn(remark);
   }
   let opened: GuildLedger | undefined;
   const presence = await openPresence(database, {

@@ -4,6 +4,7 @@ import type { Outcome } from "../ledger/decision.ts";
 import type { Refusal } from "../ledger/refusal.ts";
 import type { OutgoingCall } from "../store/call.ts";
 import type { Database } from "../store/database.ts";
+import type { Queried } from "../store/reader.ts";
 import type { DiscordAccount, GuildLedger, Making, View } from "../store/request.ts";
 import type { AutocompleteInvocation, ButtonInvocation, CommandInvocation } from "./interaction.ts";
 import type { MessageBody } from "./message.ts";
@@ -15,6 +16,8 @@ export type Surroundings = {
   /** Who a mentioned Discord id is: known to the ledger or, asked from Discord, a member of the guild; undefined otherwise. */
   account(discordId: string): Promise<DiscordAccount | undefined>;
   database: Database;
+  /** Runs a pure query of what this replica knows, on a standby if one is there and has it. It may run twice. */
+  read<Result>(query: (from: Queried) => Promise<Result>): Promise<Result>;
   /** The restore that the configuration names. */
   restore(): ConfiguredRestore | undefined;
   now(): number;

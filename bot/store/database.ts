@@ -1,31 +1,9 @@
-import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
-import { checkServerIdentity } from "node:tls";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
+import { clientConfig, credentials } from "./connection.ts";
+import type { DatabaseSettings } from "./connection.ts";
 import type { Tables } from "./tables.ts";
-
-type SslMode = "disable" | "require" | "verify-ca" | "verify-full";
-
-/** Where the database is. A `…File` is read again for every new connection, so that rotated secrets are picked up. */
-export type DatabaseSettings = {
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
-  readonly user?: string;
-  readonly userFile?: string;
-  readonly password?: string;
-  readonly passwordFile?: string;
-  readonly sslMode: SslMode;
-  readonly caFile?: string;
-  /** Connections kept open while idle, and opened by `warm`. */
-  readonly poolMin: number;
-  readonly poolMax: number;
-  /** How long a statement may take, and how long a command waits for a database that is away. */
-  readonly commandTimeoutMs: number;
-  /** Shown in pg_stat_activity. */
-  readonly applicationName?: string;
-};
 
 export type Database = {
   readonly settings: DatabaseSettings;
@@ -35,20 +13,26 @@ export type Database = {
   warm(): Promise<void>;
   /** A connection of its own, outside the pool and without a statement timeout; the caller ends it. */
   connect(): Promise<pg.Client>;
+  /** Closes connections made with other credentials than `current` as soon as they are idle; answers how many are left. */
+  retire(current: string): Promise<number>;
   close(): Promise<void>;
 };
 
 /** Opens nothing yet: connections are made when they are needed, and again after they were lost. */
 export function openDatabase(settings: DatabaseSettings): Database {
+  const made = new WeakMap<object, string>();
+  const living = new Set<pg.PoolClient>();
   const pool = new pg.Pool({
     min: settings.poolMin,
     max: settings.poolMax,
     idleTimeoutMillis: 30_000,
-    connectionTimeoutMillis: 5_000,
-    Client: clientClass(settings),
+    connectionTimeoutMillis: settings.connectTimeoutMs ?? 5_000,
+    Client: clientClass(settings, made),
   });
   // A connection that breaks while idle is replaced by the next query; whoever waits for one sees the error itself.
   pool.on("error", () => undefined);
+  pool.on("connect", (client) => living.add(client));
+  pool.on("remove", (client) => living.delete(client));
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return {
     settings,
@@ -79,47 +63,30 @@ export function openDatabase(settings: DatabaseSettings): Database {
       await client.connect();
       return client;
     },
+    async retire(current) {
+      const stale = (client: pg.PoolClient): boolean => made.get(client) !== current;
+      if ([...living].some(stale)) {
+        // Idle ones now; those in use are idle at the next call.
+        const idle = await Promise.all(Array.from({ length: pool.idleCount }, () => pool.connect()));
+        idle.forEach((client) => client.release(stale(client)));
+      }
+      return [...living].filter(stale).length;
+    },
     close: () => kysely.destroy(),
   };
 }
 
-/** Reads postgres://user:password@host:port/database?sslmode=…&sslrootcert=…; the rest comes from `others`. */
-export function databaseSettingsFromUrl(
-  url: string,
-  others: Pick<DatabaseSettings, "poolMin" | "poolMax" | "commandTimeoutMs"> &
-    Partial<Pick<DatabaseSettings, "sslMode" | "caFile" | "applicationName">>,
-): DatabaseSettings {
-  const parsed = new URL(url);
-  const { sslMode, caFile, ...rest } = others;
-  const named = parsed.searchParams.get("sslmode");
-  const mode = named === null ? sslMode : sslModes.find((known) => known === named);
-  const ca = parsed.searchParams.get("sslrootcert") ?? caFile;
-  if (!/^postgres(ql)?:$/.test(parsed.protocol) || mode === undefined) {
-    throw new Error(
-      "the database URL must start with postgres:// and name an sslmode of " + sslModes.join(", "),
-    );
-  }
-  return {
-    ...rest,
-    host: decodeURIComponent(parsed.hostname),
-    port: parsed.port === "" ? 5432 : Number(parsed.port),
-    database: decodeURIComponent(parsed.pathname.slice(1)),
-    user: decodeURIComponent(parsed.username),
-    password: decodeURIComponent(parsed.password),
-    sslMode: mode,
-    ...(ca === undefined ? {} : { caFile: ca }),
-  };
-}
-
-const sslModes: readonly SslMode[] = ["disable", "require", "verify-ca", "verify-full"];
-
 /** pg-pool makes clients with `new`; a class is the one place where it lets us look at the files again. */
-function clientClass(settings: DatabaseSettings): new (config?: pg.ClientConfig) => pg.Client {
+function clientClass(
+  settings: DatabaseSettings,
+  made: WeakMap<object, string>,
+): new (config?: pg.ClientConfig) => pg.Client {
   return class extends pg.Client {
     constructor(config?: pg.ClientConfig) {
       super({ ...config, ...configOrFault(settings) });
       // A connection may break between a query and its way back into the pool, when nobody else listens.
       this.on("error", () => undefined);
+      made.set(this, credentialsOrNone(settings));
     }
   };
 }
@@ -137,53 +104,16 @@ function configOrFault(settings: DatabaseSettings): pg.ClientConfig {
   }
 }
 
+function credentialsOrNone(settings: DatabaseSettings): string {
+  try {
+    return credentials(settings);
+  } catch {
+    return "";
+  }
+}
+
 function brokenSocket(fault: Error): Socket {
   const socket = new Socket();
   socket.connect = () => socket.destroy(fault);
   return socket;
-}
-
-function clientConfig(settings: DatabaseSettings): pg.ClientConfig {
-  const user = fileOr(settings.userFile, settings.user);
-  const password = fileOr(settings.passwordFile, settings.password);
-  return {
-    host: settings.host,
-    port: settings.port,
-    database: settings.database,
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { password }),
-    ssl: tls(settings),
-    application_name: settings.applicationName ?? "dkp-bot",
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    statement_timeout: settings.commandTimeoutMs,
-    // The server ends a statement first; this is for a server that does not answer at all.
-    query_timeout: settings.commandTimeoutMs + 1_000,
-    types: types(),
-  };
-}
-
-function types(): pg.CustomTypesConfig {
-  const overrides = new pg.TypeOverrides();
-  overrides.setTypeParser(pg.types.builtins.INT8, BigInt);
-  return overrides;
-}
-
-function fileOr(file: string | undefined, value: string | undefined): string | undefined {
-  return file === undefined ? value : readFileSync(file, "utf8").trim();
-}
-
-/** As libpq: `require` encrypts, `verify-ca` checks who signed the certificate, `verify-full` also whose it is. */
-function tls({ sslMode, caFile, host }: DatabaseSettings): pg.ClientConfig["ssl"] {
-  if (sslMode === "disable") {
-    return false;
-  }
-  const ca = caFile === undefined ? {} : { ca: readFileSync(caFile, "utf8") };
-  const verify = sslMode !== "require" || caFile !== undefined;
-  return {
-    ...ca,
-    rejectUnauthorized: verify,
-    checkServerIdentity: (_name, certificate) =>
-      sslMode === "verify-full" ? checkServerIdentity(host, certificate) : undefined,
-  };
 }

@@ -1,13 +1,13 @@
 import type { Kysely } from "kysely";
 import type { Actor, AuctionId, EventType, MemberId, PoolName } from "../ledger/event.ts";
-import type { Database } from "./database.ts";
+import type { Queried } from "./reader.ts";
 import type { DiscordAccount } from "./request.ts";
 import type { Tables } from "./tables.ts";
 
 export type BalanceRow = { pool: PoolName; amount: bigint; held: bigint };
 
 /** A member's balances in hundredths; a pool without a row has its start points coming. */
-export async function balances({ kysely }: Database, member: MemberId): Promise<BalanceRow[]> {
+export async function balances({ kysely }: Queried, member: MemberId): Promise<BalanceRow[]> {
   return kysely
     .selectFrom("balance")
     .select(["pool", "amount", "held"])
@@ -26,7 +26,7 @@ export type StandingRow = {
 
 /** A pool's members by balance, the highest first. */
 export async function standings(
-  { kysely }: Database,
+  { kysely }: Queried,
   { pool, limit, offset = 0 }: { pool: PoolName; limit: number; offset?: number },
 ): Promise<StandingRow[]> {
   const rows = await kysely
@@ -55,7 +55,7 @@ export async function standings(
 }
 
 /** How many members a pool has. */
-export async function standingsCount({ kysely }: Database, pool: PoolName): Promise<number> {
+export async function standingsCount({ kysely }: Queried, pool: PoolName): Promise<number> {
   const row = await kysely
     .selectFrom("balance")
     .select(({ fn }) => fn.countAll<bigint>().as("count"))
@@ -82,7 +82,7 @@ export type HistoryRow = {
 
 /** What happened to a member's balances, the newest first; `before` continues after the last seq of a page. */
 export async function history(
-  { kysely }: Database,
+  { kysely }: Queried,
   member: MemberId,
   { pool, before, limit }: { pool?: PoolName; before?: number; limit: number },
 ): Promise<HistoryRow[]> {
@@ -119,10 +119,7 @@ export async function history(
 }
 
 /** The account as it was registered; undefined for one that the ledger does not know. */
-export async function accountOf(
-  { kysely }: Database,
-  discordId: string,
-): Promise<DiscordAccount | undefined> {
+export async function accountOf({ kysely }: Queried, discordId: string): Promise<DiscordAccount | undefined> {
   const row = await kysely
     .selectFrom("identity")
     .select("name")
@@ -132,7 +129,7 @@ export async function accountOf(
 }
 
 /** The member of a Discord account. */
-export async function memberOf({ kysely }: Database, discordId: string): Promise<MemberId | undefined> {
+export async function memberOf({ kysely }: Queried, discordId: string): Promise<MemberId | undefined> {
   const row = await kysely
     .selectFrom("identity")
     .select("member")

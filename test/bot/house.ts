@@ -7,7 +7,7 @@ import { PermissionFlagsBits } from "discord.js";
 import { botEnvironment, botSettings } from "../../bot/config.ts";
 import { runBot } from "../../bot/run.ts";
 import { openDatabase } from "../../bot/store/database.ts";
-import { databaseSettingsFromUrl } from "../../bot/store/database.ts";
+import { databaseSettingsFromUrl } from "../../bot/store/connection.ts";
 import { migrateToLatest } from "../../bot/store/migrate.ts";
 import { parseEnvironment } from "../../runtime/environment.ts";
 import { logger } from "../../runtime/log.ts";

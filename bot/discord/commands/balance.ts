@@ -12,7 +12,7 @@ export const balance: SlashCommand = {
   audience: "everyone",
   options: [{ ...memberOption, description: "Whose points; yours when left out" }],
   ephemeral: always,
-  execute(invocation, { database, ledger }) {
+  execute(invocation, { read, ledger }) {
     const chosen = chosenMember(invocation, "member");
     if (chosen !== undefined && "sentence" in chosen) {
       return denied(chosen.sentence);
@@ -21,8 +21,10 @@ export const balance: SlashCommand = {
     return {
       kind: "answer",
       async answer() {
-        const member = await memberOf(database, discordId);
-        const rows = member === undefined ? [] : await balances(database, member);
+        const rows = await read(async (from) => {
+          const member = await memberOf(from, discordId);
+          return member === undefined ? [] : balances(from, member);
+        });
         const { rules } = ledger.state();
         const whose = chosen === undefined ? "You have" : `${mention(discordId)} has`;
         const lines = rules.pools.map((pool) => {

@@ -53,21 +53,21 @@ function showing(
   discordId: string,
   pool: string | undefined,
   before: number | undefined,
-  { database, ledger }: Surroundings,
+  { read, ledger }: Surroundings,
 ): Doing {
   return {
     kind: "answer",
     async answer() {
-      const member = await memberOf(database, discordId);
-      // One more than is shown tells whether there is another page.
-      const rows =
-        member === undefined
-          ? []
-          : await historyOf(database, member, {
-              limit: pageSize + 1,
-              ...(pool !== undefined && { pool }),
-              ...(before !== undefined && { before }),
-            });
+      const rows = await read(async (from) => {
+        const member = await memberOf(from, discordId);
+        // One more than is shown tells whether there is another page.
+        const page = {
+          limit: pageSize + 1,
+          ...(pool !== undefined && { pool }),
+          ...(before !== undefined && { before }),
+        };
+        return member === undefined ? [] : historyOf(from, member, page);
+      });
       if (rows.length === 0) {
         return message(`Nothing has happened to the points of ${mention(discordId)} yet.`);
       }

@@ -43,7 +43,7 @@ export const standingsButton: ButtonCommand = {
   execute: ({ arguments: [pool, page] }, surroundings) => showing(pool, Number(page ?? 0), surroundings),
 };
 
-function showing(name: string | undefined, page: number, { database, ledger }: Surroundings): Doing {
+function showing(name: string | undefined, page: number, { read, ledger }: Surroundings): Doing {
   const { rules } = ledger.state();
   const pool = poolNamed(rules, name);
   if (pool === undefined) {
@@ -58,18 +58,16 @@ function showing(name: string | undefined, page: number, { database, ledger }: S
   return {
     kind: "answer",
     async answer() {
-      const count = await standingsCount(database, pool.name);
-      if (count === 0) {
-        return message(`Nobody has any ${pool.name} yet: points appear with the first award.`);
-      }
-      const pages = Math.ceil(count / pageSize);
-      const shown = Math.min(Math.max(0, Number.isSafeInteger(page) ? page : 0), pages - 1);
-      const rows = await standingsOf(database, {
-        pool: pool.name,
-        limit: pageSize,
-        offset: shown * pageSize,
+      const { rows, ...place } = await read(async (from) => {
+        const count = await standingsCount(from, pool.name);
+        const pages = Math.ceil(count / pageSize);
+        const shown = Math.max(0, Math.min(Number.isSafeInteger(page) ? page : 0, pages - 1));
+        const slice = { pool: pool.name, limit: pageSize, offset: shown * pageSize };
+        return { rows: await standingsOf(from, slice), shown, pages, count };
       });
-      return table(pool, rows, { shown, pages, count });
+      return place.count === 0
+        ? message(`Nobody has any ${pool.name} yet: points appear with the first award.`)
+        : table(pool, rows, place);
     },
   };
 }

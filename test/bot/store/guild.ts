@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
-import { databaseSettingsFromUrl, openDatabase } from "../../../bot/store/database.ts";
+import { databaseSettingsFromUrl } from "../../../bot/store/connection.ts";
+import { openDatabase } from "../../../bot/store/database.ts";
 import type { Database } from "../../../bot/store/database.ts";
 import { openLedger } from "../../../bot/store/guild-ledger.ts";
 import { claim } from "../../../bot/store/inbox.ts";
