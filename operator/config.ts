@@ -27,6 +27,8 @@ export const environmentSchema = z
     /** The namespace that may read metrics of bots and databases. */
     MONITORING_NAMESPACE: z.string().min(1).max(63).default("observability"),
     WORKERS: z.coerce.number("must be a number").int().min(1).max(256).default(16),
+    /** How soon a guild that is well is looked at again. */
+    RESYNC_PERIOD: seconds(300),
     METRICS_ADDRESS: address.default(":8080"),
     LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
     LOG_FORMAT: z.enum(["json", "text"]).default("json"),

@@ -60,6 +60,7 @@ async function main(environment: Environment): Promise<void> {
     },
     namespaces: environment.WATCH_NAMESPACES,
     workers: environment.WORKERS,
+    resyncMs: environment.RESYNC_PERIOD * 1_000,
     identity: environment.POD_NAME,
     election: {
       namespace: environment.POD_NAMESPACE,

@@ -8,10 +8,14 @@ import { type KubeClient, kubeClient } from "../../runtime/kube/client.ts";
 import { inClusterConnection } from "../../runtime/kube/config.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
 import { moduleFolder } from "../cluster/binaries.ts";
-import { startControlPlane } from "../cluster/control-plane.ts";
+import { type ControlPlane, startControlPlane } from "../cluster/control-plane.ts";
+import { writeKubeconfig } from "../cluster/kubeconfig.ts";
 import { silent } from "../cluster/progress.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** No run takes longer. */
+const dayS = 86_400;
 
 /** Where all guilds of the bench live. */
 export const namespace = "guilds";
@@ -21,12 +25,18 @@ export function guildName(index: number): string {
   return `guild-${String(index).padStart(5, "0")}`;
 }
 
+/** A process reads them from its environment or from a file. */
+export type Account = { env: Record<string, string>; kubeconfig: string };
+
 /** A fresh API server with the CRDs, the operator's rights, and a Discord token for each guild. */
 export type ApiServer = {
+  plane: ControlPlane;
   admin: KubeClient;
   /** Environment of a process that speaks to it as the administrator, or as the operator's service account. */
   adminEnv: Record<string, string>;
   operatorEnv: Record<string, string>;
+  /** Credentials of a service account in the operator's namespace. */
+  account(name: string): Promise<Account>;
   /** Creates guild after guild, sixteen at a time. */
   createGuilds(count: number): Promise<void>;
   /** The page of metrics of kube-apiserver. */
@@ -51,9 +61,9 @@ const installed: Resource[] = [
 ];
 const definitions = cluster("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions");
 
-/** Starts it; takes a few seconds. */
-export async function startApiServer(guilds: number): Promise<ApiServer> {
-  const plane = await startControlPlane({ progress: silent });
+/** Starts it, with further flags of kube-apiserver; takes a few seconds. */
+export async function startApiServer(guilds: number, apiserverFlags: string[] = []): Promise<ApiServer> {
+  const plane = await startControlPlane({ progress: silent, apiserverFlags });
   const folder = await mkdtemp(join(tmpdir(), "dkp-bench-"));
   const { hostname: host, port } = new URL(plane.url);
   const credentials = async (name: string, token: string) => {
@@ -75,15 +85,22 @@ export async function startApiServer(guilds: number): Promise<ApiServer> {
     connections: 16,
   });
   await install(admin);
-  const tokenPath = "/api/v1/namespaces/dkp-system/serviceaccounts/dkp-operator/token";
-  const asked = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} };
-  const { body } = await plane.call("POST", tokenPath, asked);
-  const { token } = body["status"] as { token: string };
+  const account = async (name: string): Promise<Account> => {
+    const token = await tokenOf(plane, name);
+    const file = join(folder, `${name}.kubeconfig`);
+    return {
+      env: await credentials(name, token),
+      kubeconfig: await writeKubeconfig(file, plane.url, plane.ca, { token }),
+    };
+  };
+  const { env: operatorEnv } = await account("dkp-operator");
   await eachOf(guilds, (index) => admin.create(kinds.secrets, discordToken(index)));
   return {
+    plane,
     admin,
     adminEnv,
-    operatorEnv: await credentials("operator", token),
+    operatorEnv,
+    account,
     createGuilds: (count) => eachOf(count, (index) => admin.create(kinds.guilds, guild(index))),
     metrics: () => admin.raw("/metrics"),
     async stop() {
@@ -92,6 +109,17 @@ export async function startApiServer(guilds: number): Promise<ApiServer> {
       await rm(folder, { recursive: true });
     },
   };
+}
+
+async function tokenOf({ call }: ControlPlane, name: string): Promise<string> {
+  const path = `/api/v1/namespaces/dkp-system/serviceaccounts/${name}/token`;
+  const spec = { expirationSeconds: dayS };
+  const { body } = await call("POST", path, {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec,
+  });
+  return (body["status"] as { token: string }).token;
 }
 
 async function install(admin: KubeClient): Promise<void> {
@@ -121,7 +149,8 @@ async function define(admin: KubeClient, file: string, resource: Resource): Prom
   }
 }
 
-async function eachOf(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
+/** Works on numbers below `count`, sixteen at a time. */
+export async function eachOf(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   const worker = async () => {
     while (next < count) await work(next++);

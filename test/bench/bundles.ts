@@ -25,9 +25,22 @@ export async function bundlePrograms(): Promise<Bundles> {
   });
   await cp(join(root, "dist"), folder, { recursive: true });
   const bareClient = join(folder, "bare-client.mjs");
+  await bundleLikeOurs(join(root, "test/bench/peers/bare-client.ts"), bareClient);
+  const file = (name: string) => join(folder, `${name}.mjs`);
+  return {
+    operator: file("operator"),
+    bot: file("bot"),
+    discord: file("discord"),
+    bareClient,
+    remove: () => rm(folder, { recursive: true }),
+  };
+}
+
+/** Bundles one file in the way in which the images' programs are. */
+export async function bundleLikeOurs(entry: string, outfile: string): Promise<void> {
   await build({
-    entryPoints: [join(root, "test/bench/peers/bare-client.ts")],
-    outfile: bareClient,
+    entryPoints: [entry],
+    outfile,
     bundle: true,
     platform: "node",
     format: "esm",
@@ -41,12 +54,4 @@ export async function bundlePrograms(): Promise<Bundles> {
     legalComments: "none",
     logLevel: "warning",
   });
-  const file = (name: string) => join(folder, `${name}.mjs`);
-  return {
-    operator: file("operator"),
-    bot: file("bot"),
-    discord: file("discord"),
-    bareClient,
-    remove: () => rm(folder, { recursive: true }),
-  };
 }

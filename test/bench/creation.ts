@@ -29,7 +29,7 @@ export async function createdByOperator(
   nodeFlags: string[] = [],
 ): Promise<Creation & { operator: OperatorProcess }> {
   const { result, ...creation } = await timed(stage, controllers, async () =>
-    startOperator(stage.bundle, stage.server, nodeFlags),
+    startOperator(stage.bundle, stage.server, { nodeFlags }),
   );
   return { ...creation, operator: result };
 }
@@ -46,8 +46,9 @@ export async function createdByWriter(stage: Stage, controllers: Program): Promi
   return creation;
 }
 
-async function timed<P extends Program>(
-  { server, guilds, order }: Stage,
+/** Times `start` and what it started until all guilds are Ready. */
+export async function timed<P extends Program>(
+  { server, guilds, order }: Omit<Stage, "bundle">,
   controllers: Program,
   start: () => Promise<P>,
 ): Promise<Creation & { result: P }> {
@@ -62,7 +63,10 @@ async function timed<P extends Program>(
     beganMs = Date.now();
     await server.createGuilds(guilds);
   }
-  const { atMs } = await controllers.message<{ atMs: number }>(({ done }) => done === true);
+  const { atMs } = await controllers.message<{ atMs: number }>(
+    ({ done }) => done === true,
+    guilds * 1_000 + 600_000,
+  );
   return { seconds: (atMs - beganMs) / 1_000, usage: result.usage(), result };
 }
 

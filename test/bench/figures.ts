@@ -28,16 +28,17 @@ export function digits(value: number): string {
   return Number.isInteger(value) ? String(value) : shown;
 }
 
-/** The figures as a Markdown table whose columns line up. */
+/** The figures as a Markdown table. */
 export function table(figures: Figure[]): string {
   const met = ({ met }: Figure) => (met === undefined ? "" : met ? "yes" : "no");
-  const rows = [
-    ["measure", "target", "measured", "met"],
-    ...figures.map((figure) => [figure.measure, figure.target, figure.measured, met(figure)]),
-  ];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const body = figures.map((figure) => [figure.measure, figure.target, figure.measured, met(figure)]);
+  return aligned(["measure", "target", "measured", "met"], body);
+}
+
+/** A Markdown table whose columns line up. */
+export function aligned(head: string[], body: string[][]): string {
+  const widths = head.map((_, column) => Math.max(...[head, ...body].map((row) => row[column]?.length ?? 0)));
   const line = (row: string[]) =>
     `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
-  const [head = [], ...body] = rows;
   return `${[line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n")}\n`;
 }

@@ -19,7 +19,7 @@ export type OperatorProcess = Program & {
 export async function startOperator(
   bundle: string,
   server: ApiServer,
-  nodeFlags: string[] = [],
+  { nodeFlags = [], env = {} }: { nodeFlags?: string[]; env?: Record<string, string> } = {},
 ): Promise<OperatorProcess> {
   const started = program(bundle, {
     // The second is what V8 chooses by itself in a pod limited to 512 MiB, as config/operator limits it; it would choose by this machine.
@@ -33,6 +33,7 @@ export async function startOperator(
       POD_NAME: `operator-${process.hrtime.bigint()}`,
       POD_NAMESPACE: "dkp-system",
       LOG_LEVEL: "info",
+      ...env,
     },
   });
   const { port } = (await started.line(({ port }) => typeof port === "number")) as { port: number };

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 
@@ -22,23 +22,32 @@ export type Program = {
   stop(): Promise<void>;
 };
 
-export type ProgramOptions = { args?: string[]; nodeFlags?: string[]; env?: Record<string, string> };
+export type ProgramOptions = {
+  args?: string[];
+  nodeFlags?: string[];
+  env?: Record<string, string>;
+  /** Runs the file instead of Node; "itself" where the file is a program. */
+  interpreter?: string;
+};
 
 type Said = Record<string, unknown>;
 
 /** Clock ticks a second in /proc: fixed at 100 for user space on Linux. */
 const ticksPerSecond = 100;
 
-/** Starts a Node program with an environment of nothing but what it is given. */
+/** Starts a program, a Node program if nothing else is said, with an environment of nothing but what it is given. */
 export function program(file: string, options: ProgramOptions = {}): Program {
-  const child = fork(file, options.args ?? [], {
-    execArgv: options.nodeFlags ?? [],
+  const { args = [], nodeFlags = [], interpreter = process.execPath } = options;
+  const [command, ...before] = interpreter === "itself" ? [file] : [interpreter, ...nodeFlags, file];
+  const child = spawn(command, [...before, ...args], {
     env: { PATH: process.env["PATH"] ?? "", ...options.env },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const pid = child.pid;
   if (pid === undefined) throw new Error(`${file} could not be started`);
-  process.once("exit", () => child.kill("SIGKILL"));
+  const end = () => void child.kill("SIGKILL");
+  process.once("exit", end);
+  child.once("exit", () => process.off("exit", end));
   const output: string[] = [];
   const messages: Said[] = [];
   const lines: Said[] = [];

@@ -60,6 +60,12 @@ const recipes = {
     package: "github.com/versity/versitygw/cmd/versitygw",
     version: "1.8.0",
   },
+  "controller-runtime-peer": {
+    module: "../../bench/peers/controller-runtime",
+    package: ".",
+    version: "0.25.2",
+    sources: ["main.go", "guild.go", "reconcile.go", "templates.go"],
+  },
 } satisfies Record<string, Recipe>;
 
 export type BinaryName = keyof typeof recipes;

@@ -2,8 +2,6 @@ import { Agent } from "undici";
 import type { DkpGuild } from "../../../crds/dkp-guild.ts";
 import { desired } from "../../../operator/guild/desired.ts";
 import type { Child } from "../../../operator/guild/child.ts";
-import type { Observation } from "../../../operator/guild/observation.ts";
-import type { Progress } from "../../../operator/guild/progress.ts";
 import { guilds } from "../../../operator/guild/resources.ts";
 import { status } from "../../../operator/guild/status.ts";
 import { objectCache } from "../../../runtime/kube/cache.ts";
@@ -12,9 +10,9 @@ import { inClusterConnection } from "../../../runtime/kube/config.ts";
 import { type KubeObject, type Resource, resourcePath } from "../../../runtime/kube/object.ts";
 import { reflect } from "../../../runtime/kube/reflector.ts";
 import { logger } from "../../../runtime/log.ts";
-import { report } from "../../operator/players.ts";
 import { settings } from "../settings.ts";
 import { namespace } from "../api-server.ts";
+import { allDone, unobserved } from "./observed.ts";
 
 /**
  * The least that anybody could send: for each guild one server-side apply a child in the operator's order, and one of the status, without
@@ -30,6 +28,7 @@ const connection = inClusterConnection({
 const connections = 32;
 const agent = new Agent({ connections, pipelining: 1, allowH2: false, connect: connection.tls });
 const headers = { ...(await connection.headers()), "content-type": "application/apply-patch+yaml" };
+const observation = unobserved();
 const waiting: DkpGuild[] = [];
 const wanted = Number(process.env["GUILDS"]);
 let written = 0;
@@ -49,49 +48,13 @@ async function apply(resource: Resource, object: KubeObject, subresource?: strin
   return answer;
 }
 
-const observation: Observation = {
-  nowMs: Date.now(),
-  children: new Map(),
-  taken: [],
-  secrets: [{ secret: "discord", key: "token", state: "present" }],
-  cloudNativePg: "installed",
-  refusals: [],
-};
-
-/** Everything done, as far as the builders can tell. */
-function facts(cluster: KubeObject | undefined): Progress {
-  const image = settings.botImage;
-  const ready = { instances: 3, readyInstances: 3, phase: "Cluster in healthy state" };
-  const run = {
-    replicas: 2,
-    readyReplicas: 2,
-    updatedReplicas: 2,
-    availableReplicas: 2,
-    observedGeneration: 1,
-  };
-  const managedRolesStatus = { byStatus: { reconciled: ["dkp_bot"] } };
-  const done = { type: "Ready", status: "True" };
-  return {
-    image,
-    cluster: cluster && { ...cluster, status: { ...ready, managedRolesStatus, conditions: [done] } },
-    databaseReady: true,
-    deployment: { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "bot" }, status: run },
-    rolledOut: image,
-    jobName: undefined,
-    job: undefined,
-    migration: "complete",
-    failedAtMs: undefined,
-    report: report as Progress["report"],
-  };
-}
-
 /** What the operator applies after the rest. */
 const last = new Set(["RoleBinding", "Job", "Deployment"]);
 const late = ({ resource }: Child) => last.has(resource.kind);
 
 async function write(guild: DkpGuild): Promise<void> {
   const build = (cluster?: KubeObject) =>
-    desired(guild, settings, observation, { ...facts(cluster), password: "placeholder" });
+    desired(guild, settings, observation, { ...allDone(cluster), password: "placeholder" });
   let cluster: KubeObject | undefined;
   for (const { resource, object } of build().filter((child) => !late(child))) {
     const live = await apply(resource, object);
@@ -100,7 +63,7 @@ async function write(guild: DkpGuild): Promise<void> {
   for (const { resource, object } of build(cluster).filter(late)) await apply(resource, object);
   const { name } = guild.metadata;
   const { apiVersion, kind } = guild;
-  const reported = status(guild, observation, facts(cluster));
+  const reported = status(guild, observation, allDone(cluster));
   await apply(guilds, { apiVersion, kind, metadata: { name, namespace }, status: reported }, "status");
 }
 
