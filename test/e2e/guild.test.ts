@@ -1,48 +1,34 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { progressTo } from "../cluster/progress.ts";
-import type { LoadReport } from "../discord/load.ts";
-import { jaina, officer, sample, thrall } from "../sandbox/cast.ts";
-import { openCluster } from "../sandbox/cluster.ts";
-import type { Cluster } from "../sandbox/cluster.ts";
-import { applySample, install } from "../sandbox/install.ts";
-import type { Installation } from "../sandbox/install.ts";
+import { jaina, officer, sample, sampleApplication, thrall } from "../sandbox/cast.ts";
+import { applySample } from "../sandbox/install.ts";
 import { eventually } from "../sandbox/kubectl.ts";
-import { readable, watchUntilReady } from "../sandbox/tour.ts";
+import { watchUntilReady } from "../sandbox/tour.ts";
+import { awardCount, awardsDuring, expectTruth } from "./commands.ts";
+import { award, balance, openStage } from "./stage.ts";
+import type { GuildHere, Stage } from "./stage.ts";
 
 const write = (text: string): void => void process.stdout.write(text);
 const inGuild = ["-n", sample.namespace];
 const bots = ["-l", "app.kubernetes.io/component=bot"];
+const here: GuildHere = {
+  namespace: sample.namespace,
+  name: sample.name,
+  guildId: sample.guildId,
+  application: sampleApplication,
+  officer,
+  raider: jaina,
+};
 
-let cluster: Cluster;
-let installed: Installation;
+let stage: Stage;
 
 beforeAll(async () => {
-  const progress = progressTo({ write, terminal: false, everyMs: 20_000 });
-  cluster = await openCluster(progress);
-  await cluster.down();
-  installed = await install(cluster, progress);
+  stage = await openStage();
 });
 
-afterAll(async () => {
-  await installed?.disconnect();
-  await cluster?.down();
-});
+afterAll(() => stage?.close());
 
-const kubectl = (args: string[]): Promise<string> => installed.kubectl.run(args);
-const stage = () => ({ kubectl: installed.kubectl, discord: installed.discord, write });
-
-/** What PostgreSQL itself says, asked as its superuser in the primary's pod. */
-async function sql(query: string): Promise<string> {
-  const psql = ["psql", "-U", "postgres", "-d", "dkp", "-Atc", query];
-  const said = await kubectl([...inGuild, "exec", `${sample.name}-db-1`, "-c", "postgres", "--", ...psql]);
-  return said.trim();
-}
-
-async function balance(member: typeof thrall): Promise<number> {
-  const interaction = await installed.discord.as(officer).command("dkp balance", { member });
-  const text = readable(await interaction.reply());
-  return Number(/(\d+) dkp/.exec(text)?.[1] ?? Number.NaN);
-}
+const kubectl = (args: string[]): Promise<string> => stage.kubectl.run(args);
+const becomesReady = (): Promise<void> => watchUntilReady({ ...stage, write });
 
 /** How often the leading operator has looked at a guild and written anything but its own Lease, by its own metrics. */
 async function operatorMetrics(): Promise<{ reconciles: number; writes: number }> {
@@ -60,58 +46,20 @@ async function operatorMetrics(): Promise<{ reconciles: number; writes: number }
   };
 }
 
-/** Awards of growing amounts to jaina at a steady rate while `trouble` happens. */
-async function awardsDuring(trouble: () => Promise<unknown>): Promise<LoadReport> {
-  const firstAmount = (await awardCount()) * 1000 + 1;
-  const report = installed.discord.load({
-    perSecond: 10,
-    durationMs: 15_000,
-    settleMs: 120_000,
-    plan: {
-      members: [officer],
-      // Amounts differ, because the bot asks before it repeats the same award within two minutes.
-      commands: [
-        { name: "dkp award", options: { member: jaina, amount: { from: firstAmount, step: 1, text: true } } },
-      ],
-    },
-  });
-  await trouble();
-  return report;
-}
-
-/** Every command was answered once or visibly failed, and the ledger holds exactly what the answers say. */
-async function expectTruth(report: LoadReport, awardsBefore: number): Promise<void> {
-  expect(report.sent).toBe(150);
-  expect(report.answeredOnce + report.failed).toBe(report.sent);
-  expect(report.answeredTwice).toBe(0);
-  const answered = report.outcomes.filter(({ outcome }) => outcome === "answeredOnce");
-  expect(answered.filter(({ content }) => content?.includes("+") !== true)).toEqual([]);
-  const awards = Number(await sql("select count(*) from event where type = 'PointsAwarded'"));
-  expect(awards - awardsBefore).toBeGreaterThanOrEqual(answered.length);
-  expect(awards - awardsBefore).toBeLessThanOrEqual(report.sent);
-  expect(
-    await sql("select count(*) - count(distinct interaction_id) from event where type = 'PointsAwarded'"),
-  ).toBe("0");
-}
-
-const awardCount = async (): Promise<number> =>
-  Number(await sql("select count(*) from event where type = 'PointsAwarded'"));
-
 describe("a guild on a real cluster", () => {
   test("becomes Ready from config/samples, which kubectl get guilds shows", async () => {
-    await applySample(installed.kubectl);
-    await watchUntilReady(stage());
+    await applySample(stage.kubectl);
+    await becomesReady();
     const table = await kubectl([...inGuild, "get", "guilds"]);
     write(table);
     expect(table).toMatch(/night-watch\s+123456789012345678\s+Ready\s+True/);
   });
 
   test("answers slash commands from its own database", async () => {
-    const { discord } = installed;
-    await (await discord.as(officer).command("dkp award", { member: thrall, amount: "100" })).reply();
-    await (await discord.as(officer).command("dkp award", { member: jaina, amount: "7" })).reply();
-    expect(await balance(thrall)).toBe(100);
-    expect(await sql("select count(*) from event where type = 'PointsAwarded'")).toBe("2");
+    await award(stage, here, thrall, 100);
+    await award(stage, here, jaina, 7);
+    expect(await balance(stage, here, thrall)).toBe(100);
+    expect(await awardCount(stage, here)).toBe(2);
   });
 
   test("costs no write to look at again", async () => {
@@ -127,8 +75,8 @@ describe("a guild on a real cluster", () => {
   });
 
   test("loses no command when a bot's pod is deleted", async () => {
-    const before = await awardCount();
-    const report = await awardsDuring(async () => {
+    const before = await awardCount(stage, here);
+    const report = await awardsDuring(stage, here, async () => {
       const leader = await kubectl([
         ...inGuild,
         "get",
@@ -139,27 +87,27 @@ describe("a guild on a real cluster", () => {
       ]);
       await kubectl([...inGuild, "delete", "pod", leader, "--wait=false"]);
     });
-    await expectTruth(report, before);
+    await expectTruth(stage, here, report, before);
     expect(report.failed).toBe(0);
   });
 
   test("answers exactly once when a pod is killed without warning", async () => {
     await eventually("both bots run again", ready(2));
-    const before = await awardCount();
-    const report = await awardsDuring(async () => {
+    const before = await awardCount(stage, here);
+    const report = await awardsDuring(stage, here, async () => {
       const [pod = ""] = (await kubectl([...inGuild, "get", "pods", ...bots, "-o", "name"])).split("\n");
       await kubectl([...inGuild, "delete", pod, "--grace-period=0", "--force", "--wait=false"]);
     });
-    await expectTruth(report, before);
+    await expectTruth(stage, here, report, before);
   });
 
   test("answers what came in while its database was away", async () => {
     await eventually("both bots run again", ready(2));
-    const before = await awardCount();
-    const report = await awardsDuring(() =>
+    const before = await awardCount(stage, here);
+    const report = await awardsDuring(stage, here, () =>
       kubectl([...inGuild, "delete", "pod", `${sample.name}-db-1`, "--grace-period=1", "--wait=false"]),
     );
-    await expectTruth(report, before);
+    await expectTruth(stage, here, report, before);
     const replicas = await kubectl([
       ...inGuild,
       "get",
@@ -192,7 +140,7 @@ describe("a guild on a real cluster", () => {
   });
 
   test("keeps its database when it is deleted, and has it again when declared again", async () => {
-    const before = await balance(thrall);
+    const before = await balance(stage, here, thrall);
     await kubectl([...inGuild, "delete", "guild", sample.name, "--timeout=120s"]);
     await eventually("the bot is gone", async () => {
       const pods = await kubectl([...inGuild, "get", "pods", ...bots, "-o", "name"]);
@@ -201,9 +149,9 @@ describe("a guild on a real cluster", () => {
     expect(await kubectl([...inGuild, "get", "cluster", `${sample.name}-db`, "-o", "name"])).toContain(
       sample.name,
     );
-    await applySample(installed.kubectl);
-    await watchUntilReady(stage());
-    expect(await balance(thrall)).toBe(before);
+    await applySample(stage.kubectl);
+    await becomesReady();
+    expect(await balance(stage, here, thrall)).toBe(before);
   });
 
   test("leaves no orphan when its deletionPolicy is Delete", async () => {
@@ -223,7 +171,7 @@ describe("a guild on a real cluster", () => {
   });
 
   test("breaks none of Discord's rules in all of this", async () => {
-    expect(await installed.discord.violations()).toEqual([]);
+    expect(await stage.discord.violations()).toEqual([]);
   });
 });
 

@@ -6,9 +6,9 @@ export default defineConfig({
     include: ["**/*.test.ts"],
     // One cluster, used by one file after the other.
     fileParallelism: false,
+    globalSetup: "setup.ts",
     testTimeout: 300_000,
-    // A first run builds Kubernetes and every image.
-    hookTimeout: 45 * 60_000,
+    hookTimeout: 300_000,
     reporters: ["verbose"],
   },
 });

@@ -20,7 +20,7 @@ export const objectStore = {
   secretAccessKey: "known-to-the-sandbox-only",
 };
 
-const application: Application = {
+export const sampleApplication: Application = {
   id: "1000000000000000001",
   token: sampleToken,
   name: "Night Watch DKP",
@@ -50,7 +50,7 @@ const manageGuild = 1n << 5n;
 
 /** What the stand-in starts with: constant ids, so that a restarted stand-in still knows everybody. */
 export const seed = {
-  applications: [application],
+  applications: [sampleApplication],
   guilds: [
     {
       id: sample.guildId,
@@ -58,7 +58,7 @@ export const seed = {
       roles: [{ ...officers, permissions: String(manageGuild) }],
       channels: [{ id: lootChannel.id, name: lootChannel.name }],
       members: [officer, thrall, jaina].map(({ id, name, roles }) => ({ id, name, roles })),
-      applications: [application.id],
+      applications: [sampleApplication.id],
     },
   ] satisfies GuildSpec[],
 };
