@@ -67,6 +67,12 @@ const recipes = {
   },
   operator: program("operator", ["operator", "runtime", "crds"]),
   bot: program("bot", ["bot", "runtime", "crds"]),
+  "broken-bot": {
+    tag: "localhost/dkp-broken-bot:dev",
+    dockerfile: "broken-bot",
+    from: ["bot"],
+    context: brokenBotContext,
+  },
   discord: program("discord", ["test/discord"], "test/cluster/Dockerfile.discord"),
 } satisfies Record<string, Recipe>;
 
@@ -251,6 +257,10 @@ async function npmFolder(env: NodeJS.ProcessEnv): Promise<string> {
     }
   }
   throw new Error("npm is needed in PATH");
+}
+
+async function brokenBotContext(folder: string): Promise<void> {
+  await copyFile(join(recipesFolder, "broken-bot.mjs"), join(folder, "broken-bot.mjs"));
 }
 
 /** Puts a program built from its Go module into the build context, under its own name. */

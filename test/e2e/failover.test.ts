@@ -8,7 +8,6 @@ import {
   isReady,
   openStage,
   putToken,
-  removeGuilds,
   statusOf,
   untilStatus,
 } from "./stage.ts";
@@ -24,10 +23,7 @@ beforeAll(async () => {
   await untilStatus(stage, here, "becomes Ready", isReady);
 });
 
-afterAll(async () => {
-  if (here !== undefined) await removeGuilds(stage, here.namespace);
-  await stage?.close();
-});
+afterAll(() => stage?.close());
 
 /** How often the containers of the guild's bots were started, by pod. */
 async function botStarts(): Promise<string> {

@@ -6,7 +6,7 @@ import { install } from "../sandbox/install.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    cluster: Pick<Cluster, "kubeconfigPath" | "kubectlPath" | "images">;
+    cluster: Pick<Cluster, "kubeconfigPath" | "kubectlPath" | "images"> & { brokenBot: string };
   }
 }
 
@@ -21,12 +21,13 @@ export async function setup(project: TestProject): Promise<void> {
   try {
     const installed = await install(cluster, progress);
     await installed.disconnect();
+    const { kubeconfigPath, kubectlPath, images } = cluster;
+    const brokenBot = await cluster.loadBrokenBot();
+    project.provide("cluster", { kubeconfigPath, kubectlPath, images, brokenBot });
   } catch (cause) {
     await cluster.down();
     throw cause;
   }
-  const { kubeconfigPath, kubectlPath, images } = cluster;
-  project.provide("cluster", { kubeconfigPath, kubectlPath, images });
 }
 
 /** Leaves nothing of it. */

@@ -12,6 +12,8 @@ export type Stage = {
   kubectl: Kubectl;
   discord: RemoteDiscord;
   images: Images;
+  /** Image of a bot that cannot run. */
+  brokenBot: string;
   close(): Promise<void>;
 };
 
@@ -27,7 +29,7 @@ export type GuildHere = {
 
 /** Connects to the cluster that the run has started. */
 export async function openStage(): Promise<Stage> {
-  const { kubectlPath, kubeconfigPath, images } = inject("cluster");
+  const { kubectlPath, kubeconfigPath, images, brokenBot } = inject("cluster");
   const control = kubectl(kubectlPath, kubeconfigPath);
   const forward = await control.forward("discord", "discord", 8080);
   const discord = await connectDiscord(`http://127.0.0.1:${forward.port}`);
@@ -35,6 +37,7 @@ export async function openStage(): Promise<Stage> {
     kubectl: control,
     discord,
     images,
+    brokenBot,
     async close() {
       await discord.close();
       await forward.close();
@@ -44,11 +47,14 @@ export async function openStage(): Promise<Stage> {
 
 const manageGuild = 1n << 5n;
 
-/** Declares a guild of its own in Discord and in the cluster, in a namespace that is made when it is not there. */
+/**
+ * Declares a guild of its own in Discord and in the cluster, in a namespace that is made when it is not there. It names its bot's
+ * image, so that it has no part in what the operator rolls out to others. It stays until the cluster goes.
+ */
 export async function declareGuild(
   stage: Stage,
   name: string,
-  spec: Record<string, unknown>,
+  spec: { bot: object; [field: string]: unknown },
   namespace = name,
 ): Promise<GuildHere> {
   const { discord } = stage;
@@ -72,8 +78,8 @@ export async function declareGuild(
     spec: {
       guildId: guild.id,
       discord: { tokenSecretRef: { name: tokenSecret(here) } },
-      deletionPolicy: "Delete",
       ...spec,
+      bot: { image: stage.images.bot, ...spec.bot },
     },
   });
   return here;
@@ -94,14 +100,8 @@ export async function putToken(stage: Stage, here: GuildHere, token: string): Pr
 }
 
 /** Server-side apply of one object. */
-async function apply({ kubectl: control }: Stage, object: object): Promise<void> {
+export async function apply({ kubectl: control }: Stage, object: object): Promise<void> {
   await control.run(["apply", "--server-side", "--force-conflicts", "-f", "-"], JSON.stringify(object));
-}
-
-/** Removes guilds with their namespace and waits until the guilds are gone, so that the next file has the machine to itself. */
-export async function removeGuilds({ kubectl: control }: Stage, namespace: string): Promise<void> {
-  await control.run(["-n", namespace, "delete", "guilds", "--all", "--timeout=180s"]);
-  await control.run(["delete", "namespace", namespace, "--timeout=180s"]);
 }
 
 export type GuildStatus = {
@@ -172,7 +172,7 @@ export async function sql(
 export async function balance(stage: Stage, { officer }: GuildHere, member: Member): Promise<number> {
   const interaction = await stage.discord.as(officer).command("dkp balance", { member });
   const text = readable(await interaction.reply());
-  return Number(/(\d+) dkp/.exec(text)?.[1] ?? Number.NaN);
+  return Number(/([\d,]+) dkp/.exec(text)?.[1]?.replaceAll(",", "") ?? Number.NaN);
 }
 
 /** Gives points by slash command and waits for the answer. */

@@ -16,6 +16,8 @@ export type Cluster = {
   up(): Promise<void>;
   /** Builds the images of the checkout as it is now, and loads them. */
   loadImages(): Promise<void>;
+  /** Builds and loads an image of a bot that cannot run, and resolves with its reference. */
+  loadBrokenBot(): Promise<string>;
   /** Applies CloudNativePG's own manifest; does not wait for it. */
   installCloudNativePg(): Promise<void>;
   /** Removes the cluster and everything in it. What was built stays cached. */

@@ -31,6 +31,15 @@ export async function kindCluster(progress: Progress, env: NodeJS.ProcessEnv): P
     versitygw: "ghcr.io/versity/versitygw:v1.8.0",
   };
   const run = (args: string[]): Promise<{ stdout: string }> => command(kind, args, { env });
+  const load = async (program: Program): Promise<string> => {
+    const reference = await progress.step(`Building and loading the image of ${program}`, (detail) =>
+      built(program, folder, env, detail),
+    );
+    await progress.step(`Loading ${reference}`, () =>
+      run(["load", "docker-image", "--name", name, reference]),
+    );
+    return reference;
+  };
   return {
     kind: "kind",
     kubeconfigPath,
@@ -52,15 +61,10 @@ export async function kindCluster(progress: Progress, env: NodeJS.ProcessEnv): P
     },
     async loadImages() {
       for (const program of ["discord", "operator", "bot"] as const) {
-        const reference = await progress.step(`Building and loading the image of ${program}`, (detail) =>
-          built(program, folder, env, detail),
-        );
-        await progress.step(`Loading ${reference}`, () =>
-          run(["load", "docker-image", "--name", name, reference]),
-        );
-        images[program] = reference;
+        images[program] = await load(program);
       }
     },
+    loadBrokenBot: () => load("broken-bot"),
     async installCloudNativePg() {
       const flags = [
         "--kubeconfig",
@@ -80,14 +84,27 @@ export async function kindCluster(progress: Progress, env: NodeJS.ProcessEnv): P
   };
 }
 
+/** Dockerfiles, and the folders they are built in: the checkout, unless another is named. */
+const programs = {
+  operator: { dockerfile: "Dockerfile.operator", context: ".", args: [] },
+  bot: { dockerfile: "Dockerfile.bot", context: ".", args: [] },
+  discord: { dockerfile: "test/cluster/Dockerfile.discord", context: ".", args: [] },
+  "broken-bot": {
+    dockerfile: "test/cluster/images/broken-bot.Dockerfile",
+    context: "test/cluster/images",
+    args: ["--build-arg", "BOT=dkp-bot:dev"],
+  },
+};
+type Program = keyof typeof programs;
+
 /** Builds an image from its shipped Dockerfile; the tag follows the content, so that a changed image is a new one. */
 async function built(
-  program: "operator" | "bot" | "discord",
+  program: Program,
   folder: string,
   env: NodeJS.ProcessEnv,
   detail: (text: string) => void,
 ): Promise<string> {
-  const dockerfile = program === "discord" ? "test/cluster/Dockerfile.discord" : `Dockerfile.${program}`;
+  const { dockerfile, context, args: buildArgs } = programs[program];
   const repository = `dkp-${program}`;
   const scratch = await mkdtemp(join(folder, "secrets-"));
   try {
@@ -100,13 +117,17 @@ async function built(
       "--progress",
       "plain",
       ...secrets,
+      ...buildArgs,
       "-t",
       `${repository}:dev`,
       "-f",
       join(root, dockerfile),
     ];
     const buildEnv = { ...env, DOCKER_BUILDKIT: "1" };
-    await command("docker", [...args, root], { env: buildEnv, onLine: (line) => detail(line.slice(0, 70)) });
+    await command("docker", [...args, join(root, context)], {
+      env: buildEnv,
+      onLine: (line) => detail(line.slice(0, 70)),
+    });
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -43,6 +43,7 @@ export function nodeCluster(progress: Progress, env: NodeJS.ProcessEnv): Cluster
       const barmanCloud = await load("barman-cloud");
       images.barmanCloud = { plugin: barmanCloud, sidecar: barmanCloud };
     },
+    loadBrokenBot: () => load("broken-bot"),
     async installCloudNativePg() {
       const manifest = withLoadedImage(await cloudNativePgManifest(env), await load("cloudnative-pg"));
       await kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], { input: manifest });

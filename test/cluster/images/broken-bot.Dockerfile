@@ -1,0 +1,5 @@
+# A bot that migrates its database as it should and then fails to run, for tests of rollouts that must not go on.
+ARG BOT=localhost/dkp-bot:dev
+FROM ${BOT}
+COPY broken-bot.mjs /app/broken-bot.mjs
+ENTRYPOINT ["node", "/app/broken-bot.mjs"]
