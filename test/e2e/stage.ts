@@ -172,7 +172,7 @@ export async function sql(
 export async function balance(stage: Stage, { officer }: GuildHere, member: Member): Promise<number> {
   const interaction = await stage.discord.as(officer).command("dkp balance", { member });
   const text = readable(await interaction.reply());
-  return Number(/([\d,]+) dkp/.exec(text)?.[1]?.replaceAll(",", "") ?? Number.NaN);
+  return Number(/(\d[\d\s]*) dkp/.exec(text)?.[1]?.replaceAll(/\s/g, "") ?? Number.NaN);
 }
 
 /** Gives points by slash command and waits for the answer. */
