@@ -14,6 +14,10 @@ export type Applied =
 
 /** Binding needs its Role, and pods and Jobs need everything else. */
 const last = new Set(["RoleBinding", "Job", "Deployment"]);
+/** PostgreSQL's pods are refused while the store that they archive to is not there. */
+const foremost = new Set(["ObjectStore"]);
+
+const isOf = (set: Set<string>) => (child: Child) => set.has(child.resource.kind);
 
 /**
  * Makes the children what they ought to be, those that do not depend on one another side by side. Sends nothing for a child that is
@@ -27,9 +31,11 @@ export async function applyChildren(
 ): Promise<Applied[]> {
   const wave = (wanted: Child[]) =>
     Promise.all(wanted.map((child) => applyChild(client, guild, child, live.get(childKey(child.object)))));
-  const first = await wave(children.filter(({ resource }) => !last.has(resource.kind)));
+  const stores = await wave(children.filter(isOf(foremost)));
+  const middle = children.filter((child) => !isOf(foremost)(child) && !isOf(last)(child));
+  const first = [...stores, ...(await wave(middle))];
   if (first.some(({ outcome }) => outcome === "taken" || outcome === "refused")) return first;
-  return [...first, ...(await wave(children.filter(({ resource }) => last.has(resource.kind))))];
+  return [...first, ...(await wave(children.filter(isOf(last))))];
 }
 
 async function applyChild(

@@ -1,6 +1,7 @@
 import type { DkpGuild } from "../crds/dkp-guild.ts";
 import type { KubeClient } from "../runtime/kube/client.ts";
 import { type KubeObject, objectKey } from "../runtime/kube/object.ts";
+import { wantedBackup } from "./guild/backup.ts";
 import { belongsTo, childKey } from "./guild/child.ts";
 import { childNames, selectorText } from "./guild/names.ts";
 import type { Observation, PodProblem, SecretState } from "./guild/observation.ts";
@@ -22,7 +23,13 @@ export type Senses = {
 export async function observe(senses: Senses, guild: DkpGuild): Promise<Observation> {
   const { world, leases } = senses;
   const { own, foreign } = world.children(guild);
-  const [secrets, runtime] = await Promise.all([secretStates(senses, guild), runtimeSecret(senses, guild)]);
+  const { tokenSecretRef, applicationIdSecretRef } = guild.spec.discord;
+  const wanted = [tokenSecretRef, applicationIdSecretRef].filter((ref) => ref !== undefined);
+  const [secrets, runtime, backup] = await Promise.all([
+    secretStates(senses, guild, wanted),
+    runtimeSecret(senses, guild),
+    backupNeeds(senses, guild),
+  ]);
   const tokenHash = hashOfToken(guild, secrets);
   const lease = leases.leaseOf(guild);
   const extra = [lease, runtime.own].filter((object) => object !== undefined);
@@ -34,15 +41,29 @@ export async function observe(senses: Senses, guild: DkpGuild): Promise<Observat
     taken: taken.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
     secrets,
     cloudNativePg: world.cloudNativePg(),
+    backup,
     tokenHash,
     conflict: conflict(world, guild, tokenHash),
     refusals: [],
   };
 }
 
-function secretStates({ secrets }: Senses, guild: DkpGuild): Promise<SecretState[]> {
-  const { tokenSecretRef, applicationIdSecretRef } = guild.spec.discord;
-  const wanted = [tokenSecretRef, applicationIdSecretRef].filter((ref) => ref !== undefined);
+async function backupNeeds(senses: Senses, guild: DkpGuild): Promise<Observation["backup"]> {
+  const store = wantedBackup(guild)?.objectStore;
+  if (store === undefined) return undefined;
+  const plugin = senses.world.barmanCloud();
+  if (plugin === "absent") return { plugin, secrets: [] };
+  const { name, accessKeyIdKey, secretAccessKeyKey } = store.secretRef;
+  const keys = [accessKeyIdKey, secretAccessKeyKey].map((key) => ({ name, key }));
+  const authority = store.endpointCA === undefined ? [] : [store.endpointCA];
+  return { plugin, secrets: await secretStates(senses, guild, [...keys, ...authority]) };
+}
+
+function secretStates(
+  { secrets }: Senses,
+  guild: DkpGuild,
+  wanted: { name: string; key: string }[],
+): Promise<SecretState[]> {
   return Promise.all(
     wanted.map(async ({ name, key }): Promise<SecretState> => {
       const ref = { namespace: guild.metadata.namespace, name };

@@ -60,7 +60,7 @@ async function advance(reconciler: Reconciler, guild: DkpGuild, before: Observat
   const applied = await applyChildren(client, guild, wanted, before.children);
   for (const result of applied) keepInMind(reconciler, guild, result);
   const after = withApplied(before, applied);
-  for (const { resource, object } of obsolete(after, progress(guild, settings, after))) {
+  for (const { resource, object } of obsolete(guild, after, progress(guild, settings, after))) {
     const { uid = "" } = object.metadata;
     await client.remove(resource, object.metadata, { uid, propagation: "Background" }).catch(unlessGone);
   }

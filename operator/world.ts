@@ -21,7 +21,12 @@ const watched: Resource[] = [
   kinds.podDisruptionBudgets,
   kinds.networkPolicies,
   kinds.clusters,
+  kinds.scheduledBackups,
+  kinds.objectStores,
 ];
+
+/** Kinds that others bring: when they come, every guild may have something to do. */
+const foundations = new Set([kinds.clusters, kinds.objectStores]);
 
 type Children = { own: Map<string, KubeObject>; foreign: KubeObject[] };
 
@@ -36,6 +41,8 @@ export type World = {
   /** Takes in the answer of an own write, so that its echo wakes nobody. */
   remember(resource: Resource, object: KubeObject): void;
   cloudNativePg(): "installed" | "absent";
+  /** The Barman Cloud plugin, by which backups are taken. */
+  barmanCloud(): "installed" | "absent";
   synced: Promise<void>;
   hasSynced(): boolean;
   stop(): Promise<void>;
@@ -79,11 +86,12 @@ export function openWorld(options: {
         if (change.type === "updated") guildOf(change.previous).forEach(onGuild);
       },
       onState: (state) => {
-        if (resource === kinds.clusters && (state === "watching" || state === "absent")) everyGuild();
+        if (foundations.has(resource) && (state === "watching" || state === "absent")) everyGuild();
       },
     });
   const childReflectors = watched.map((resource) => reflectorOf(resource, cacheOf(caches, resource)));
-  const clusterReflector = childReflectors[watched.indexOf(kinds.clusters)];
+  const presence = (resource: Resource) =>
+    childReflectors[watched.indexOf(resource)]?.state() === "absent" ? "absent" : "installed";
   const reflectors: Reflector[] = [guildReflector, ...childReflectors];
 
   return {
@@ -103,7 +111,8 @@ export function openWorld(options: {
       if (resource === kinds.guilds) guilds.remember(object as GuildObject);
       else caches.get(resource.plural)?.remember(object);
     },
-    cloudNativePg: () => (clusterReflector?.state() === "absent" ? "absent" : "installed"),
+    cloudNativePg: () => presence(kinds.clusters),
+    barmanCloud: () => presence(kinds.objectStores),
     synced: Promise.all(reflectors.map(({ synced }) => synced)).then(() => undefined),
     hasSynced: () => reflectors.every((reflector) => reflector.hasSynced()),
     stop: async () => {

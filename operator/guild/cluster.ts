@@ -11,7 +11,7 @@ export const databaseName = "dkp";
  * The guild's PostgreSQL, run by CloudNativePG. Labelled, not owned: CloudNativePG deletes the volumes together with the Cluster, so
  * the garbage collector must never be the one to delete it.
  */
-export function cluster(guild: DkpGuild, settings: GuildSettings): Child {
+export function cluster(guild: DkpGuild, settings: GuildSettings, { plugins }: { plugins: object[] }): Child {
   const names = childNames(guild.metadata.name);
   const { instances, storage, image } = guild.spec.database;
   return child(
@@ -36,6 +36,7 @@ export function cluster(guild: DkpGuild, settings: GuildSettings): Child {
         },
         // Ten replicas and one more during a rollout, with pools of twenty, leave room for CloudNativePG itself.
         postgresql: { parameters: { max_connections: "300" } },
+        ...(plugins.length === 0 ? {} : { plugins }),
         resources: { requests: { cpu: "100m", memory: "256Mi" } },
       },
     },

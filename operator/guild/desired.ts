@@ -1,5 +1,6 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
+import { archiver, archives, backups, obsoleteSchedules, serverName } from "./backup.ts";
 import type { Child } from "./child.ts";
 import { cluster } from "./cluster.ts";
 import { configuration, report } from "./config-map.ts";
@@ -7,6 +8,7 @@ import { deployment } from "./deployment.ts";
 import { migrationJob } from "./job.ts";
 import { lease } from "./lease.ts";
 import { botNetworkPolicy, databaseNetworkPolicy } from "./network-policy.ts";
+import { childNames } from "./names.ts";
 import type { Observation } from "./observation.ts";
 import { podDisruptionBudget } from "./pod-disruption-budget.ts";
 import type { Progress } from "./progress.ts";
@@ -42,10 +44,24 @@ export function desired(
     podDisruptionBudget(guild),
     botNetworkPolicy(guild, settings),
     databaseNetworkPolicy(guild, settings),
-    ...(observation.cloudNativePg === "absent" ? [] : [cluster(guild, settings)]),
+    ...backups(guild, observation, facts),
+    ...(observation.cloudNativePg === "absent" ? [] : [database(guild, settings, observation, facts)]),
     ...migration(guild, settings, facts),
     ...bot(guild, settings, observation, facts),
   ];
+}
+
+function database(
+  guild: DkpGuild,
+  settings: GuildSettings,
+  observation: Observation,
+  facts: Progress,
+): Child {
+  const { name } = facts.cluster?.metadata ?? { name: childNames(guild.metadata.name).cluster };
+  const archiving = archives(guild, observation, facts.cluster);
+  return cluster(guild, settings, {
+    plugins: archiving ? [archiver(guild, serverName(guild, name, facts.cluster))] : [],
+  });
 }
 
 function migration(guild: DkpGuild, settings: GuildSettings, facts: Progress): Child[] {
@@ -64,8 +80,17 @@ function bot(guild: DkpGuild, settings: GuildSettings, observation: Observation,
   return migrated && facts.databaseReady && secretsPresent ? [deployment(guild, settings, facts.image)] : [];
 }
 
-/** Migration Jobs whose time is over: those of other images once this one is done, and a failed one that is to be tried again. */
+/** What is to be removed: migration Jobs and ScheduledBackups whose time is over. */
 export function obsolete(
+  guild: DkpGuild,
+  observation: Observation,
+  facts: Progress,
+): { resource: Resource; object: KubeObject }[] {
+  return [...obsoleteJobs(observation, facts), ...obsoleteSchedules(guild, observation, facts.cluster)];
+}
+
+/** Migration Jobs of other images once this one is done, and a failed one that is to be tried again. */
+function obsoleteJobs(
   observation: Observation,
   facts: Progress,
 ): { resource: Resource; object: KubeObject }[] {

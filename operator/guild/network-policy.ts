@@ -1,4 +1,5 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import { wantedBackup } from "./backup.ts";
 import { type Child, child } from "./child.ts";
 import { childNames } from "./names.ts";
 import { networkPolicies } from "./resources.ts";
@@ -63,6 +64,7 @@ export function botNetworkPolicy(guild: DkpGuild, settings: GuildSettings): Chil
 export function databaseNetworkPolicy(guild: DkpGuild, settings: GuildSettings): Child {
   const { name } = guild.metadata;
   const { cluster } = childNames(name);
+  const stores = portsOf([wantedBackup(guild)?.objectStore.endpoint]);
   const each = { podSelector: { matchLabels: { "cnpg.io/cluster": cluster } } };
   const bots = {
     podSelector: { matchLabels: { "app.kubernetes.io/name": "dkp-bot", "app.kubernetes.io/instance": name } },
@@ -84,7 +86,12 @@ export function databaseNetworkPolicy(guild: DkpGuild, settings: GuildSettings):
           { from: [each, cnpgOperator], ports: tcp(postgres, instanceStatus) },
           { from: [namespaceNamed(settings.monitoringNamespace)], ports: tcp(postgresMetrics) },
         ],
-        egress: [dns, apiServer, { to: [each], ports: tcp(postgres, instanceStatus) }],
+        egress: [
+          dns,
+          apiServer,
+          { to: [each], ports: tcp(postgres, instanceStatus) },
+          ...(stores.length === 0 ? [] : [{ ports: stores }]),
+        ],
       },
     },
   );

@@ -21,6 +21,8 @@ export type Observation = {
   /** The keys of Secrets that spec.discord names. */
   secrets: readonly SecretState[];
   cloudNativePg: "installed" | "absent";
+  /** What backups need from outside, where they are wanted: the plugin, and the keys of Secrets that spec.backup names. */
+  backup?: { plugin: "installed" | "absent"; secrets: readonly SecretState[] } | undefined;
   podProblem?: PodProblem | undefined;
   /** Short hash of the Discord token in use. */
   tokenHash?: string | undefined;

@@ -18,4 +18,6 @@ export const jobs = namespaced("batch", "v1", "Job", "jobs");
 export const podDisruptionBudgets = namespaced("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets");
 export const networkPolicies = namespaced("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies");
 export const clusters = namespaced("postgresql.cnpg.io", "v1", "Cluster", "clusters");
+export const scheduledBackups = namespaced("postgresql.cnpg.io", "v1", "ScheduledBackup", "scheduledbackups");
+export const objectStores = namespaced("barmancloud.cnpg.io", "v1", "ObjectStore", "objectstores");
 export const namespaces: Resource = { ...namespaced("", "v1", "Namespace", "namespaces"), namespaced: false };

@@ -1,12 +1,20 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { Condition, DkpGuildStatus } from "../../crds/status.ts";
+import { backupFinding, backupStatus } from "./backup-status.ts";
 import { type Finding, botFinding, commandsFinding, databaseFinding, obstacle } from "./findings.ts";
 import { botSelector, selectorText } from "./names.ts";
 import type { Observation } from "./observation.ts";
 import { phase } from "./phase.ts";
 import type { Progress } from "./progress.ts";
 
-type Findings = { obstacle: Finding | undefined; database: Finding; bot: Finding; commands: Finding };
+type Findings = {
+  obstacle: Finding | undefined;
+  database: Finding;
+  bot: Finding;
+  commands: Finding;
+  /** Not part of Ready: a guild without backups serves its members all the same. */
+  backup: Finding | undefined;
+};
 
 /**
  * The status of a guild, as kstatus reads it: Ready says whether all is well, Reconciling that it is on its way, Stalled that a person has
@@ -18,6 +26,7 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
     database: databaseFinding(observation, facts),
     bot: botFinding(guild, observation, facts),
     commands: commandsFinding(guild, facts),
+    backup: backupFinding(guild, observation, facts),
   };
   const unwell = troubles(findings);
   const worst = unwell[0] ?? { level: "ok", reason: "Ready", message: "The bot runs and serves commands" };
@@ -32,6 +41,7 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
     ...(observation.tokenHash === undefined ? {} : { tokenHash: observation.tokenHash }),
     ...leader(facts),
     ...database(facts),
+    ...backupStatus(guild, observation, facts, findings.backup),
   };
 }
 
@@ -63,6 +73,7 @@ function conditions(guild: DkpGuild, nowMs: number, findings: Findings, worst: F
     draft("DatabaseReady", findings.database),
     draft("BotReady", findings.bot),
     draft("CommandsRegistered", findings.commands),
+    ...(findings.backup === undefined ? [] : [draft("BackupReady", findings.backup)]),
   ];
   return drafts.map((fresh) => dated(guild, nowMs, fresh));
 }

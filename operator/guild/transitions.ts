@@ -2,7 +2,7 @@ import type { DkpGuildStatus } from "../../crds/status.ts";
 
 export type Transition = { type: "Normal" | "Warning"; reason: string; message: string };
 
-const announced = new Set(["DatabaseReady", "BotReady", "CommandsRegistered"]);
+const announced = new Set(["DatabaseReady", "BotReady", "CommandsRegistered", "BackupReady"]);
 
 /** Reasons that belong to every guild's way up, so nobody need be warned of them. */
 const onTheWay = new Set([
@@ -15,6 +15,8 @@ const onTheWay = new Set([
   "PodsNotReady",
   "NoReport",
   "CommandsPending",
+  "BackupsStarting",
+  "NoBackupYet",
 ]);
 
 /** Events worth telling about the step from one status to the next: the phase, and each condition that turned. */

@@ -43,6 +43,7 @@ export const childKinds: readonly Resource[] = [
   kinds.podDisruptionBudgets,
   kinds.networkPolicies,
   kinds.clusters,
+  kinds.scheduledBackups,
 ];
 
 /** A real API server with the CRDs, the operator's rights as they are shipped, and its service account. */
@@ -67,6 +68,7 @@ export type Scene = {
   remove(resource: Resource, namespace: string, name: string): Promise<void>;
   namespace(name: string): Promise<string>;
   installCloudNativePg(): Promise<void>;
+  installBarmanCloud(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -136,6 +138,14 @@ export async function openScene(options: { cloudNativePg: boolean; controllers?:
       ),
     );
   };
+  const installBarmanCloud = async () => {
+    const repository = "github.com/cloudnative-pg/plugin-barman-cloud";
+    const folder = await moduleFolder("barman-cloud", repository, process.env);
+    await define(
+      join(folder, "config/crd/bases/barmancloud.cnpg.io_objectstores.yaml"),
+      "/apis/barmancloud.cnpg.io/v1/objectstores",
+    );
+  };
   const namespace = async (name: string) => {
     await sure("POST", "/api/v1/namespaces", { metadata: { name } });
     return name;
@@ -176,6 +186,7 @@ export async function openScene(options: { cloudNativePg: boolean; controllers?:
     },
     namespace,
     installCloudNativePg,
+    installBarmanCloud,
     stop: () => plane.stop(),
   };
 }
