@@ -83,7 +83,7 @@ export async function letGo(client: KubeClient, guild: DkpGuild): Promise<void> 
 }
 
 /** Deletes what is the guild's; answers whether it is still there. */
-async function removeOwn(
+export async function removeOwn(
   client: KubeClient,
   guild: DkpGuild,
   resource: Resource,

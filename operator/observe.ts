@@ -3,10 +3,12 @@ import type { KubeClient } from "../runtime/kube/client.ts";
 import { type KubeObject, objectKey } from "../runtime/kube/object.ts";
 import { wantedBackup } from "./guild/backup.ts";
 import { belongsTo, childKey } from "./guild/child.ts";
-import { childNames, selectorText } from "./guild/names.ts";
+import { type Database, databaseOf } from "./guild/database.ts";
+import { selectorText } from "./guild/names.ts";
 import type { Observation, PodProblem, SecretState } from "./guild/observation.ts";
-import type { DeploymentObject, Progress } from "./guild/progress.ts";
-import { pods } from "./guild/resources.ts";
+import { type DeploymentObject, type Progress, notApplied } from "./guild/progress.ts";
+import { clusters, pods } from "./guild/resources.ts";
+import { accounts } from "./guild/secret.ts";
 import type { LeaseRound } from "./leases.ts";
 import type { SecretReader } from "./secrets.ts";
 import type { World } from "./world.ts";
@@ -23,24 +25,24 @@ export type Senses = {
 export async function observe(senses: Senses, guild: DkpGuild): Promise<Observation> {
   const { world, leases } = senses;
   const { own, foreign } = world.children(guild);
-  const { tokenSecretRef, applicationIdSecretRef } = guild.spec.discord;
-  const wanted = [tokenSecretRef, applicationIdSecretRef].filter((ref) => ref !== undefined);
-  const [secrets, runtime, backup] = await Promise.all([
-    secretStates(senses, guild, wanted),
-    runtimeSecret(senses, guild),
+  const database = databaseOf(guild, own);
+  const [secrets, made, backup] = await Promise.all([
+    secretStates(senses, guild, namedSecrets(guild)),
+    Promise.all(accounts(guild, database).map(({ secret }) => accountSecret(senses, guild, secret))),
     backupNeeds(senses, guild),
   ]);
   const tokenHash = hashOfToken(guild, secrets);
   const lease = leases.leaseOf(guild);
-  const extra = [lease, runtime.own].filter((object) => object !== undefined);
+  const extra = [lease, ...made.map((secret) => secret.own)].filter((object) => object !== undefined);
   for (const object of extra) own.set(childKey(object), object);
-  const taken = [...foreign, ...(runtime.foreign === undefined ? [] : [runtime.foreign])];
+  const taken = [...foreign, ...made.flatMap((secret) => secret.foreign ?? [])];
   return {
     nowMs: senses.clock(),
+    absentKinds: world.absentKinds(),
+    sharedCluster: await sharedCluster(senses, guild, own, database),
     children: own,
     taken: taken.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
     secrets,
-    cloudNativePg: world.cloudNativePg(),
     backup,
     tokenHash,
     conflict: conflict(world, guild, tokenHash),
@@ -51,37 +53,50 @@ export async function observe(senses: Senses, guild: DkpGuild): Promise<Observat
 async function backupNeeds(senses: Senses, guild: DkpGuild): Promise<Observation["backup"]> {
   const store = wantedBackup(guild)?.objectStore;
   if (store === undefined) return undefined;
-  const plugin = senses.world.barmanCloud();
+  const plugin = senses.world.absentKinds().has("ObjectStore") ? "absent" : "installed";
   if (plugin === "absent") return { plugin, secrets: [] };
   const { name, accessKeyIdKey, secretAccessKeyKey } = store.secretRef;
   const keys = [accessKeyIdKey, secretAccessKeyKey].map((key) => ({ name, key }));
-  const authority = store.endpointCA === undefined ? [] : [store.endpointCA];
-  return { plugin, secrets: await secretStates(senses, guild, [...keys, ...authority]) };
+  const wanted = [...keys, ...(store.endpointCA === undefined ? [] : [store.endpointCA])];
+  const states = await secretStates(
+    senses,
+    guild,
+    wanted.map((ref) => ({ use: "backup" as const, ...ref })),
+  );
+  return { plugin, secrets: states };
 }
 
-function secretStates(
-  { secrets }: Senses,
-  guild: DkpGuild,
-  wanted: { name: string; key: string }[],
-): Promise<SecretState[]> {
+type Wanted = { use: SecretState["use"]; name: string; key: string };
+
+/** The keys that spec.discord and spec.database name. */
+function namedSecrets(guild: DkpGuild): Wanted[] {
+  const { tokenSecretRef, applicationIdSecretRef } = guild.spec.discord;
+  const { mode, secretRef } = guild.spec.database;
+  return [
+    ...[tokenSecretRef, applicationIdSecretRef].map((ref) => ({ use: "discord" as const, ref })),
+    { use: "database" as const, ref: mode === "external" ? secretRef : undefined },
+  ].flatMap(({ use, ref }) => (ref === undefined ? [] : [{ use, ...ref }]));
+}
+
+function secretStates({ secrets }: Senses, guild: DkpGuild, wanted: Wanted[]): Promise<SecretState[]> {
   return Promise.all(
-    wanted.map(async ({ name, key }): Promise<SecretState> => {
+    wanted.map(async ({ use, name, key }): Promise<SecretState> => {
       const ref = { namespace: guild.metadata.namespace, name };
       const found = await secrets.look(ref);
       const hash = found?.keys.get(key);
-      if (hash !== undefined) return { secret: name, key, state: "present", hash };
+      if (hash !== undefined) return { use, secret: name, key, state: "present", hash };
       secrets.forget(ref);
-      return { secret: name, key, state: found === undefined ? "secretMissing" : "keyMissing" };
+      return { use, secret: name, key, state: found === undefined ? "secretMissing" : "keyMissing" };
     }),
   );
 }
 
-async function runtimeSecret(
+async function accountSecret(
   { secrets }: Senses,
   guild: DkpGuild,
+  name: string,
 ): Promise<{ own?: KubeObject; foreign?: KubeObject }> {
-  const { namespace, name } = guild.metadata;
-  const ref = { namespace, name: childNames(name).runtime };
+  const ref = { namespace: guild.metadata.namespace, name };
   const found = await secrets.look(ref);
   if (found === undefined) return {};
   if (!belongsTo(guild, found.object)) {
@@ -89,6 +104,18 @@ async function runtimeSecret(
     return { foreign: found.object };
   }
   return found.keys.has("username") && found.keys.has("password") ? { own: found.object } : {};
+}
+
+/** A Cluster that is not the guild's is not watched; whether it is there is asked for only while nothing has come of the database in it. */
+async function sharedCluster(
+  { client }: Senses,
+  guild: DkpGuild,
+  own: ReadonlyMap<string, KubeObject>,
+  database: Database,
+): Promise<Observation["sharedCluster"]> {
+  if (database.mode !== "shared" || notApplied(guild, { children: own }).length === 0) return undefined;
+  const live = await client.get(clusters, { namespace: guild.metadata.namespace, name: database.cluster });
+  return live === undefined ? "missing" : "present";
 }
 
 /** Sorts guilds by their birth. */

@@ -5,9 +5,10 @@ import type { EventRecorder } from "../runtime/kube/event.ts";
 import { type KubeObject, apiVersionOf, objectKey } from "../runtime/kube/object.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type Applied, applyChildren } from "./apply.ts";
-import { bidFarewell, holdBack, isHeldBack, letGo } from "./finalize.ts";
+import { bidFarewell, holdBack, isHeldBack, letGo, removeOwn } from "./finalize.ts";
 import { childKey } from "./guild/child.ts";
 import { desired, migrationRetryMs, obsolete } from "./guild/desired.ts";
+import { developerAnnotation, hasDeveloper } from "./guild/developer.ts";
 import { childNames } from "./guild/names.ts";
 import type { Observation } from "./guild/observation.ts";
 import { type Progress, progress } from "./guild/progress.ts";
@@ -56,12 +57,15 @@ async function hold({ client, world }: Reconciler, guild: DkpGuild): Promise<Dkp
 async function advance(reconciler: Reconciler, guild: DkpGuild, before: Observation): Promise<Next> {
   const { client, settings } = reconciler;
   const facts = progress(guild, settings, before);
-  const wanted = desired(guild, settings, before, { ...facts, password: reconciler.newPassword() });
+  const wanted = desired(guild, settings, before, facts, reconciler.newPassword);
   const applied = await applyChildren(client, guild, wanted, before.children);
   for (const result of applied) keepInMind(reconciler, guild, result);
   const after = withApplied(before, applied);
   for (const { resource, object } of obsolete(guild, after, progress(guild, settings, after))) {
-    const { uid = "" } = object.metadata;
+    const { uid = "", annotations } = object.metadata;
+    const leftover = annotations?.[developerAnnotation];
+    // Its Job is all that remembers that there was such an account, so the Job goes last.
+    if (leftover !== undefined && !hasDeveloper(guild)) await removeOwn(client, guild, secrets, leftover);
     await client.remove(resource, object.metadata, { uid, propagation: "Background" }).catch(unlessGone);
   }
   const next = await report(reconciler, guild, after);

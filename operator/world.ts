@@ -23,10 +23,19 @@ const watched: Resource[] = [
   kinds.clusters,
   kinds.scheduledBackups,
   kinds.objectStores,
+  kinds.databases,
+  kinds.databaseRoles,
+  kinds.poolers,
 ];
 
 /** Kinds that others bring: when they come, every guild may have something to do. */
-const foundations = new Set([kinds.clusters, kinds.objectStores]);
+const foundations = new Set([
+  kinds.clusters,
+  kinds.databases,
+  kinds.databaseRoles,
+  kinds.poolers,
+  kinds.objectStores,
+]);
 
 type Children = { own: Map<string, KubeObject>; foreign: KubeObject[] };
 
@@ -40,9 +49,8 @@ export type World = {
   children(guild: DkpGuild): Children;
   /** Takes in the answer of an own write, so that its echo wakes nobody. */
   remember(resource: Resource, object: KubeObject): void;
-  cloudNativePg(): "installed" | "absent";
-  /** The Barman Cloud plugin, by which backups are taken. */
-  barmanCloud(): "installed" | "absent";
+  /** Watched kinds that the API server does not know. */
+  absentKinds(): ReadonlySet<string>;
   synced: Promise<void>;
   hasSynced(): boolean;
   stop(): Promise<void>;
@@ -90,8 +98,6 @@ export function openWorld(options: {
       },
     });
   const childReflectors = watched.map((resource) => reflectorOf(resource, cacheOf(caches, resource)));
-  const presence = (resource: Resource) =>
-    childReflectors[watched.indexOf(resource)]?.state() === "absent" ? "absent" : "installed";
   const reflectors: Reflector[] = [guildReflector, ...childReflectors];
 
   return {
@@ -111,14 +117,19 @@ export function openWorld(options: {
       if (resource === kinds.guilds) guilds.remember(object as GuildObject);
       else caches.get(resource.plural)?.remember(object);
     },
-    cloudNativePg: () => presence(kinds.clusters),
-    barmanCloud: () => presence(kinds.objectStores),
+    absentKinds: () => absent(childReflectors),
     synced: Promise.all(reflectors.map(({ synced }) => synced)).then(() => undefined),
     hasSynced: () => reflectors.every((reflector) => reflector.hasSynced()),
     stop: async () => {
       await Promise.all(reflectors.map((reflector) => reflector.stop()));
     },
   };
+}
+
+/** Kinds of children that the API server does not know; `reflectors` in the order of `watched`. */
+function absent(reflectors: Reflector[]): ReadonlySet<string> {
+  const states = watched.map(({ kind }, index) => ({ kind, state: reflectors[index]?.state() }));
+  return new Set(states.filter(({ state }) => state === "absent").map(({ kind }) => kind));
 }
 
 function guildCache(): ObjectCache<GuildObject> {

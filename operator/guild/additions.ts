@@ -3,7 +3,7 @@
  * in a selector selects nothing, one more variable is another program. These fields are ours as a whole.
  */
 const closedKinds = new Set(["Deployment", "Service"]);
-const closedMaps = new Set(["selector", "matchLabels", "requests", "limits"]);
+const closedMaps = new Set(["selector", "matchLabels", "requests", "limits", "nodeSelector"]);
 const closedLists = new Set(["containers", "env", "volumes", "volumeMounts", "ports", "args"]);
 
 /** Fields that we never set, and that would change what runs. */

@@ -1,44 +1,109 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
 import { type Child, child } from "./child.ts";
+import { type ManagedDatabase, incarnationLabel, incarnationOf, servingAnnotation } from "./database.ts";
+import { instanceResources, postgresParameters } from "./database-size.ts";
+import { developerRole, hasDeveloper } from "./developer.ts";
 import { childNames } from "./names.ts";
+import { placement } from "./placement.ts";
 import { clusters } from "./resources.ts";
-import { runtimeRole } from "./secret.ts";
 import type { GuildSettings } from "./settings.ts";
 
-export const databaseName = "dkp";
+/** How a Cluster began: made empty, or out of a backup. It cannot be changed afterwards, so what lives is repeated. */
+type Origin = { bootstrap: unknown; externalClusters?: unknown };
 
 /**
  * The guild's PostgreSQL, run by CloudNativePG. Labelled, not owned: CloudNativePG deletes the volumes together with the Cluster, so
  * the garbage collector must never be the one to delete it.
  */
-export function cluster(guild: DkpGuild, settings: GuildSettings, { plugins }: { plugins: object[] }): Child {
-  const names = childNames(guild.metadata.name);
-  const { instances, storage, image } = guild.spec.database;
-  return child(
-    guild,
-    clusters,
-    { name: names.cluster, owned: false },
-    {
-      spec: {
-        instances,
-        imageName: image ?? settings.postgresImage,
-        // The budget of a single instance would only keep nodes from draining.
-        enablePDB: instances > 1,
-        storage: {
-          size: storage.size,
-          ...(storage.storageClass === undefined ? {} : { storageClass: storage.storageClass }),
-        },
-        bootstrap: { initdb: { database: databaseName, owner: databaseName } },
-        managed: {
-          roles: [
-            { name: runtimeRole, ensure: "present", login: true, passwordSecret: { name: names.runtime } },
-          ],
-        },
-        // Ten replicas and one more during a rollout, with pools of twenty, leave room for CloudNativePG itself.
-        postgresql: { parameters: { max_connections: "300" } },
-        ...(plugins.length === 0 ? {} : { plugins }),
-        resources: { requests: { cpu: "100m", memory: "256Mi" } },
-      },
+export function cluster(
+  guild: DkpGuild,
+  settings: GuildSettings,
+  database: ManagedDatabase,
+  live: KubeObject | undefined,
+  plugins: object[],
+): Child {
+  const restored = live === undefined ? 0 : incarnationOf(live);
+  const facts = {
+    name: database.cluster,
+    owned: false,
+    ...(restored === 0
+      ? {}
+      : {
+          labels: { [incarnationLabel]: String(restored) },
+          annotations: { [servingAnnotation]: "true" },
+        }),
+  };
+  return child(guild, clusters, facts, {
+    spec: {
+      ...clusterSpec(guild, settings, database, restored === 0 ? empty(database) : originOf(live)),
+      ...(plugins.length === 0 ? {} : { plugins }),
     },
-  );
+  });
+}
+
+function empty({ name, ownerRole }: ManagedDatabase): Origin {
+  return { bootstrap: { initdb: { database: name, owner: ownerRole } } };
+}
+
+function originOf(live: KubeObject | undefined): Origin {
+  const { bootstrap, externalClusters } = (live?.["spec"] ?? {}) as Origin;
+  return { bootstrap, externalClusters };
+}
+
+/** The spec of a guild's Cluster, whatever it began as. */
+function clusterSpec(
+  guild: DkpGuild,
+  settings: GuildSettings,
+  database: ManagedDatabase,
+  origin: Origin,
+): Record<string, unknown> {
+  const { instances, storage, image, imageCatalogRef, pooler } = guild.spec.database;
+  return {
+    instances,
+    ...(imageCatalogRef === undefined
+      ? { imageName: image ?? settings.postgresImage }
+      : { imageCatalogRef: { apiGroup: "postgresql.cnpg.io", ...imageCatalogRef } }),
+    // The budget of a single instance would only keep nodes from draining.
+    enablePDB: instances > 1,
+    storage: {
+      size: storage.size,
+      ...(storage.storageClass === undefined ? {} : { storageClass: storage.storageClass }),
+    },
+    ...origin,
+    managed: { roles: managedRoles(guild, database) },
+    // The Pooler answers with the Cluster's certificate, and bots look at the name.
+    ...(pooler === undefined ? {} : { certificates: { serverAltDNSNames: [database.botHost] } }),
+    postgresql: { parameters: postgresParameters(guild), pg_hba: accessRules(guild, database) },
+    resources: instanceResources(guild),
+    affinity: { podAntiAffinityType: "preferred", ...placement(guild) },
+  };
+}
+
+function login(name: string, secret: string) {
+  return { name, ensure: "present", login: true, passwordSecret: { name: secret } };
+}
+
+function managedRoles(guild: DkpGuild, database: ManagedDatabase) {
+  const developer = developerRole(guild, database);
+  return [
+    login(database.runtimeRole, database.runtimeSecret),
+    hasDeveloper(guild)
+      ? login(developer, childNames(guild.metadata.name).developer)
+      : // A role that was never there is as absent as one that was taken away.
+        { name: developer, ensure: "absent" },
+  ];
+}
+
+/** Over TLS alone, and to the guild's own database alone; everybody else is refused before CloudNativePG's own rules are reached. */
+function accessRules(guild: DkpGuild, database: ManagedDatabase): string[] {
+  const roles = [
+    database.ownerRole,
+    database.runtimeRole,
+    ...(hasDeveloper(guild) ? [developerRole(guild, database)] : []),
+  ];
+  return roles.flatMap((role) => [
+    `hostssl ${database.name} ${role} all scram-sha-256`,
+    `host all ${role} all reject`,
+  ]);
 }

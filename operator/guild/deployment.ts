@@ -1,5 +1,7 @@
 import { type DkpGuild, reservedEnvironment } from "../../crds/dkp-guild.ts";
 import { type Child, child } from "./child.ts";
+import type { Database } from "./database.ts";
+import { placement } from "./placement.ts";
 import { botSelector, childNames, identityLabels } from "./names.ts";
 import {
   commonEnvironment,
@@ -19,7 +21,12 @@ import type { GuildSettings } from "./settings.ts";
 export const imageAnnotation = "dkp.dev/image";
 
 /** The bot's pods, running `image`. */
-export function deployment(guild: DkpGuild, settings: GuildSettings, image: string): Child {
+export function deployment(
+  guild: DkpGuild,
+  settings: GuildSettings,
+  database: Database,
+  image: string,
+): Child {
   const { name } = guild.metadata;
   const { bot } = childNames(name);
   const selector = botSelector(name);
@@ -36,21 +43,22 @@ export function deployment(guild: DkpGuild, settings: GuildSettings, image: stri
           labels: { ...identityLabels(guild), ...selector, app: bot, mode: "standalone" },
           annotations: { "kubectl.kubernetes.io/default-container": "bot" },
         },
-        spec: podSpec(guild, settings, image),
+        spec: podSpec(guild, settings, database, image),
       },
     },
   });
 }
 
-function podSpec(guild: DkpGuild, settings: GuildSettings, image: string) {
+function podSpec(guild: DkpGuild, settings: GuildSettings, database: Database, image: string) {
   const names = childNames(guild.metadata.name);
-  const volumes = botVolumes(guild);
+  const volumes = botVolumes(guild, database);
   return {
     serviceAccountName: names.bot,
     automountServiceAccountToken: true,
     enableServiceLinks: false,
     terminationGracePeriodSeconds: 30,
     securityContext: podSecurityContext,
+    ...placement(guild),
     topologySpreadConstraints: ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map(
       (topologyKey) => ({
         maxSkew: 1,
@@ -64,7 +72,7 @@ function podSpec(guild: DkpGuild, settings: GuildSettings, image: string) {
         name: "bot",
         image,
         args: ["run"],
-        env: botEnvironment(guild, settings),
+        env: botEnvironment(guild, settings, database),
         ports: [{ name: "http", containerPort: httpPort, protocol: "TCP" }],
         // A slow start has two minutes before liveness is looked at.
         startupProbe: { ...probe("/healthz"), periodSeconds: 2, failureThreshold: 60 },
@@ -93,7 +101,7 @@ function probe(path: string) {
   return { httpGet: { path, port: "http" }, timeoutSeconds: 3 };
 }
 
-function botVolumes(guild: DkpGuild) {
+function botVolumes(guild: DkpGuild, database: Database) {
   const names = childNames(guild.metadata.name);
   const { tokenSecretRef } = guild.spec.discord;
   const token =
@@ -107,11 +115,11 @@ function botVolumes(guild: DkpGuild) {
       mount: { name: "config", mountPath: "/etc/dkp", readOnly: true },
     },
     ...token,
-    ...databaseVolumes(guild, names.runtime),
+    ...databaseVolumes(database, "runtime"),
   ];
 }
 
-function botEnvironment(guild: DkpGuild, settings: GuildSettings) {
+function botEnvironment(guild: DkpGuild, settings: GuildSettings, database: Database) {
   const names = childNames(guild.metadata.name);
   const { applicationIdSecretRef } = guild.spec.discord;
   const own = guild.spec.bot.env.filter(({ name }) => !reservedEnvironment.includes(name));
@@ -122,7 +130,12 @@ function botEnvironment(guild: DkpGuild, settings: GuildSettings) {
       DISCORD_GUILD_ID: guild.spec.guildId,
       DISCORD_API_URL: settings.discordApiUrl,
       DISCORD_TOKEN_FILE: "/var/run/secrets/dkp/discord/token",
-      ...databaseEnvironment(guild),
+      ...(database.mode === "external"
+        ? databaseEnvironment(database, "")
+        : {
+            ...databaseEnvironment(database, database.botHost),
+            DATABASE_RO_HOST: database.readOnlyHost,
+          }),
       METRICS_ADDRESS: `:${httpPort}`,
       CONFIG_FILE: "/etc/dkp/config.yaml",
       LEASE_NAME: names.lease,

@@ -4,17 +4,20 @@ import { archiver, archives, backups, obsoleteSchedules, serverName } from "./ba
 import type { Child } from "./child.ts";
 import { cluster } from "./cluster.ts";
 import { configuration, report } from "./config-map.ts";
+import { poolerName } from "./database.ts";
 import { deployment } from "./deployment.ts";
+import { hasDeveloper } from "./developer.ts";
 import { migrationJob } from "./job.ts";
 import { lease } from "./lease.ts";
-import { botNetworkPolicy, databaseNetworkPolicy } from "./network-policy.ts";
-import { childNames } from "./names.ts";
+import { botNetworkPolicy, databaseNetworkPolicy, poolerNetworkPolicy } from "./network-policy.ts";
 import type { Observation } from "./observation.ts";
 import { podDisruptionBudget } from "./pod-disruption-budget.ts";
+import { pooler } from "./pooler.ts";
 import type { Progress } from "./progress.ts";
-import { jobs } from "./resources.ts";
+import { databaseRoles, jobs, networkPolicies, poolers } from "./resources.ts";
 import { role, roleBinding } from "./role.ts";
-import { runtimeSecret } from "./secret.ts";
+import { accountSecrets } from "./secret.ts";
+import { sharedDatabase, sharedNames } from "./shared-database.ts";
 import { service } from "./headless-service.ts";
 import { serviceAccount } from "./service-account.ts";
 import type { GuildSettings } from "./settings.ts";
@@ -24,14 +27,16 @@ export const migrationRetryMs = 30_000;
 
 /**
  * The children that ought to exist now. The migration waits for the database, and the Deployment waits for the migration and the token;
- * once it exists it stays, whatever becomes of those. `password` is used only where the runtime Secret is yet to be made.
+ * once it exists it stays, whatever becomes of those. `newPassword` is used only for accounts that are yet to be made.
  */
 export function desired(
   guild: DkpGuild,
   settings: GuildSettings,
   observation: Observation,
-  facts: Progress & { password: string },
+  facts: Progress,
+  newPassword: () => string,
 ): Child[] {
+  const { database } = facts;
   return [
     serviceAccount(guild),
     role(guild),
@@ -39,54 +44,86 @@ export function desired(
     lease(guild),
     configuration(guild),
     report(guild),
-    runtimeSecret(guild, facts.password),
+    ...accountSecrets(guild, database, newPassword),
     service(guild),
     podDisruptionBudget(guild),
-    botNetworkPolicy(guild, settings),
-    databaseNetworkPolicy(guild, settings),
+    botNetworkPolicy(guild, settings, database),
     ...backups(guild, observation, facts),
-    ...(observation.cloudNativePg === "absent" ? [] : [database(guild, settings, observation, facts)]),
+    ...databaseChildren(guild, settings, observation, facts),
     ...migration(guild, settings, facts),
     ...bot(guild, settings, observation, facts),
   ];
 }
 
-function database(
+function databaseChildren(
   guild: DkpGuild,
   settings: GuildSettings,
   observation: Observation,
-  facts: Progress,
-): Child {
-  const { name } = facts.cluster?.metadata ?? { name: childNames(guild.metadata.name).cluster };
-  const archiving = archives(guild, observation, facts.cluster);
-  return cluster(guild, settings, {
-    plugins: archiving ? [archiver(guild, serverName(guild, name, facts.cluster))] : [],
-  });
+  { database, cluster: live }: Progress,
+): Child[] {
+  if (database.mode === "external") return [];
+  if (database.mode === "shared")
+    return observation.absentKinds.has("DatabaseRole") ? [] : sharedDatabase(guild, database);
+  const policies = [databaseNetworkPolicy(guild, settings, database)];
+  if (observation.absentKinds.has("Cluster")) return policies;
+  const pooled =
+    guild.spec.database.pooler === undefined || observation.absentKinds.has("Pooler")
+      ? []
+      : [...pooler(guild, database), poolerNetworkPolicy(guild, settings, database)];
+  const plugins = archives(guild, observation, live)
+    ? [archiver(guild, serverName(guild, database.cluster, live))]
+    : [];
+  return [...policies, cluster(guild, settings, database, live, plugins), ...pooled];
 }
 
 function migration(guild: DkpGuild, settings: GuildSettings, facts: Progress): Child[] {
-  const uid = facts.cluster?.metadata.uid;
-  if (uid === undefined || (facts.job === undefined && !facts.databaseReady)) return [];
-  return [migrationJob(guild, settings, facts.image, uid)];
+  const { identity, database } = facts;
+  if (identity === undefined || (facts.job === undefined && !facts.databaseReady)) return [];
+  return [migrationJob(guild, settings, facts.image, database, identity)];
 }
 
 function bot(guild: DkpGuild, settings: GuildSettings, observation: Observation, facts: Progress): Child[] {
   const migrated = facts.migration === "complete";
   if (facts.deployment !== undefined) {
     const image = migrated ? facts.image : (facts.rolledOut ?? facts.image);
-    return [deployment(guild, settings, image)];
+    return [deployment(guild, settings, facts.database, image)];
   }
   const secretsPresent = observation.secrets.every(({ state }) => state === "present");
-  return migrated && facts.databaseReady && secretsPresent ? [deployment(guild, settings, facts.image)] : [];
+  return migrated && facts.databaseReady && secretsPresent
+    ? [deployment(guild, settings, facts.database, facts.image)]
+    : [];
 }
 
-/** What is to be removed: migration Jobs and ScheduledBackups whose time is over. */
+/** Objects of a database that spec no longer asks for: its Pooler, and a role of developers in a shared Cluster. */
+function unused(guild: DkpGuild, { children }: Observation, { database }: Progress) {
+  if (database.mode === "external") return [];
+  const { developer } = sharedNames(guild);
+  const gone = [
+    ...(guild.spec.database.pooler === undefined
+      ? [
+          { resource: poolers, key: `Pooler/${poolerName(database.cluster)}` },
+          { resource: networkPolicies, key: `NetworkPolicy/${poolerName(database.cluster)}` },
+        ]
+      : []),
+    ...(hasDeveloper(guild) ? [] : [{ resource: databaseRoles, key: `DatabaseRole/${developer}` }]),
+  ];
+  return gone.flatMap(({ resource, key }) => {
+    const object = children.get(key);
+    return object === undefined ? [] : [{ resource, object }];
+  });
+}
+
+/** What is to be removed: migration Jobs and ScheduledBackups whose time is over, and what spec no longer asks for. */
 export function obsolete(
   guild: DkpGuild,
   observation: Observation,
   facts: Progress,
 ): { resource: Resource; object: KubeObject }[] {
-  return [...obsoleteJobs(observation, facts), ...obsoleteSchedules(guild, observation, facts.cluster)];
+  return [
+    ...obsoleteJobs(observation, facts),
+    ...obsoleteSchedules(guild, observation, facts.cluster),
+    ...unused(guild, observation, facts),
+  ].filter(({ object }) => object.metadata.deletionTimestamp === undefined);
 }
 
 /** Migration Jobs of other images once this one is done, and a failed one that is to be tried again. */
@@ -97,7 +134,6 @@ function obsoleteJobs(
   const all = [...observation.children.values()].filter(({ kind }) => kind === "Job");
   const retry = facts.failedAtMs !== undefined && observation.nowMs - facts.failedAtMs >= migrationRetryMs;
   return all
-    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
     .filter(({ metadata }) =>
       metadata.name === facts.jobName ? retry : facts.migration === "complete" || facts.jobName !== undefined,
     )

@@ -1,7 +1,7 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { Report } from "../../crds/report.ts";
 import type { Observation } from "./observation.ts";
-import { type Progress, holds } from "./progress.ts";
+import { type Progress, holds, notApplied } from "./progress.ts";
 
 /**
  * What is known about one aspect. "progress": on its way; "change": on its way from one good state to another, as a rollout is; "waiting":
@@ -62,8 +62,16 @@ const changePhases = new Set([
 ]);
 
 /** What is known about the database. */
-export function databaseFinding(observation: Observation, { cluster, databaseReady }: Progress): Finding {
-  if (observation.cloudNativePg === "absent") {
+export function databaseFinding(guild: DkpGuild, observation: Observation, facts: Progress): Finding {
+  const { cluster, databaseReady, database } = facts;
+  if (database.mode === "external") {
+    return (
+      secretFinding(observation, "database") ??
+      ok("DatabaseReady", `The database that Secret ${database.secret} leads to is used; its owner runs it`)
+    );
+  }
+  if (database.mode === "shared") return sharedFinding(guild, observation, facts);
+  if (observation.absentKinds.has("Cluster")) {
     return waiting(
       "CnpgNotInstalled",
       "CloudNativePG is not installed in this Kubernetes cluster: install it (1.26 or later); the guild goes on by itself",
@@ -90,6 +98,33 @@ export function databaseFinding(observation: Observation, { cluster, databaseRea
   return phase === "Failing over" ? waiting("DatabaseNotReady", said) : underWay("DatabaseNotReady", said);
 }
 
+function sharedFinding(guild: DkpGuild, observation: Observation, { database }: Progress): Finding {
+  if (database.mode !== "shared") throw new Error(`no shared database: ${database.mode}`);
+  if (observation.absentKinds.has("DatabaseRole")) {
+    return waiting(
+      "CnpgTooOld",
+      "database.mode shared needs CloudNativePG 1.30 or later, with its kinds Database and DatabaseRole: install or upgrade it; the guild goes on by itself",
+    );
+  }
+  const pending = notApplied(guild, observation);
+  const [first] = pending;
+  if (pending.length === 0)
+    return ok("DatabaseReady", `Database ${database.name} is there in Cluster ${database.cluster}`);
+  if (observation.sharedCluster === "missing") {
+    return waiting(
+      "ClusterMissing",
+      `Cluster ${database.cluster}, which spec.database.clusterRef names, does not exist in this namespace: create it; the guild goes on by itself`,
+    );
+  }
+  const said = first?.status?.message ?? "";
+  return first?.status?.applied === false
+    ? waiting(
+        "DatabaseNotReady",
+        `CloudNativePG cannot make ${first.kind} ${first.metadata.name} in Cluster ${database.cluster}: ${said}`,
+      )
+    : underWay("DatabaseNotReady", `The database is being made in Cluster ${database.cluster}`);
+}
+
 function whatIsSaid({ status }: NonNullable<Progress["cluster"]>): string {
   const { phase, phaseReason, managedRolesStatus } = status ?? {};
   const refused = Object.entries(managedRolesStatus?.cannotReconcile ?? {}).map(
@@ -100,8 +135,11 @@ function whatIsSaid({ status }: NonNullable<Progress["cluster"]>): string {
 }
 
 /** What is known about the Secrets that spec names; undefined when all are there. */
-export function secretFinding(observation: Observation): Finding | undefined {
-  const missing = observation.secrets.find(({ state }) => state !== "present");
+export function secretFinding(
+  observation: Observation,
+  of: "discord" | "database" = "discord",
+): Finding | undefined {
+  const missing = observation.secrets.find(({ use, state }) => use === of && state !== "present");
   if (missing === undefined) return undefined;
   return missing.state === "secretMissing"
     ? waiting(
@@ -110,7 +148,7 @@ export function secretFinding(observation: Observation): Finding | undefined {
       )
     : waiting(
         "SecretMissing",
-        `Secret ${missing.secret} has no key ${missing.key}: add it, or name another key in spec.discord`,
+        `Secret ${missing.secret} has no key ${missing.key}: add it, or name another key in spec.${of}`,
       );
 }
 

@@ -1,5 +1,7 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import { type Child, child, shortHash } from "./child.ts";
+import type { Database } from "./database.ts";
+import { developerAnnotation, developerEnvironment, hasDeveloper } from "./developer.ts";
 import { childNames, migrationSelector } from "./names.ts";
 import {
   commonEnvironment,
@@ -9,13 +11,22 @@ import {
   environment,
   podSecurityContext,
 } from "./pod.ts";
+import { placement } from "./placement.ts";
 import { jobs } from "./resources.ts";
-import { runtimeRole } from "./secret.ts";
 import type { GuildSettings } from "./settings.ts";
 
-/** Name of the Job that brings this database to the schema of this image: another one for another image or another database. */
-export function migrationJobName(guild: DkpGuild, image: string, clusterUid: string): string {
-  return `${guild.metadata.name}-migrate-${shortHash([image, clusterUid]).slice(0, 8)}`;
+/**
+ * Name of the Job that brings this database to the schema of this image: another one for another image, another database (by its identity)
+ * or other rights of developers.
+ */
+export function migrationJobName(
+  guild: DkpGuild,
+  image: string,
+  identity: string,
+  developer: Record<string, string | undefined>,
+): string {
+  const facts = [image, identity, ...Object.values(developer)];
+  return `${guild.metadata.name}-migrate-${shortHash(facts).slice(0, 8)}`;
 }
 
 /** Migrates as the database's owner, whose credentials no bot ever sees, and grants to the bot's role. */
@@ -23,17 +34,22 @@ export function migrationJob(
   guild: DkpGuild,
   settings: GuildSettings,
   image: string,
-  clusterUid: string,
+  database: Database,
+  identity: string,
 ): Child {
   const names = childNames(guild.metadata.name);
-  const volumes = databaseVolumes(guild, names.ownerSecret);
+  const volumes = databaseVolumes(database, "owner");
+  const developer = database.mode === "external" ? {} : developerEnvironment(guild, database);
   const labels = migrationSelector(guild.metadata.name);
   const facts = {
-    name: migrationJobName(guild, image, clusterUid),
+    name: migrationJobName(guild, image, identity, developer),
     owned: true,
     upkeep: "once" as const,
     labels,
-    annotations: { "dkp.dev/image": image },
+    annotations: {
+      "dkp.dev/image": image,
+      ...(hasDeveloper(guild) ? { [developerAnnotation]: names.developer } : {}),
+    },
   };
   return child(guild, jobs, facts, {
     spec: {
@@ -46,6 +62,7 @@ export function migrationJob(
           automountServiceAccountToken: false,
           enableServiceLinks: false,
           securityContext: podSecurityContext,
+          ...placement(guild),
           containers: [
             {
               name: "migrate",
@@ -53,9 +70,14 @@ export function migrationJob(
               args: ["db", "migrate"],
               env: environment({
                 ...commonEnvironment(guild, settings),
-                ...databaseEnvironment(guild),
+                ...(database.mode === "external"
+                  ? databaseEnvironment(database, "")
+                  : {
+                      ...databaseEnvironment(database, database.host),
+                      DATABASE_RUNTIME_ROLE: database.runtimeRole,
+                      ...developer,
+                    }),
                 DISCORD_GUILD_ID: guild.spec.guildId,
-                DATABASE_RUNTIME_ROLE: runtimeRole,
               }),
               resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "256Mi" } },
               securityContext: containerSecurityContext,

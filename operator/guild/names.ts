@@ -16,8 +16,8 @@ export function childNames(guild: string) {
     report: `${guild}-report`,
     runtime: `${guild}-runtime`,
     cluster: `${guild}-db`,
-    ownerSecret: `${guild}-db-app`,
-    authoritySecret: `${guild}-db-ca`,
+    owner: `${guild}-owner`,
+    developer: `${guild}-db-developer`,
     service: `${guild}-internal`,
     lease: `${guild}-leader`,
   };

@@ -1,6 +1,7 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import { wantedBackup } from "./backup.ts";
 import { type Child, child } from "./child.ts";
+import { type Database, type ManagedDatabase, poolerName } from "./database.ts";
 import { childNames } from "./names.ts";
 import { networkPolicies } from "./resources.ts";
 import { httpPort } from "./headless-service.ts";
@@ -19,6 +20,7 @@ const namespaceNamed = (name: string) => ({
 const postgres = 5432;
 const instanceStatus = 8000;
 const postgresMetrics = 9187;
+const poolerMetrics = 9127;
 
 /** Ports of URLs that bots are told to call, beside 443. */
 function portsOf(urls: (string | undefined)[]): Port[] {
@@ -31,9 +33,9 @@ function portsOf(urls: (string | undefined)[]): Port[] {
 }
 
 /** Bot and migration pods: in for health and metrics; out for DNS, Discord, the API server, the collector and their own database. */
-export function botNetworkPolicy(guild: DkpGuild, settings: GuildSettings): Child {
+export function botNetworkPolicy(guild: DkpGuild, settings: GuildSettings, database: Database): Child {
   const { name } = guild.metadata;
-  const { bot, cluster } = childNames(name);
+  const { bot } = childNames(name);
   const configured = portsOf([settings.discordApiUrl, settings.otlpEndpoint]);
   return child(
     guild,
@@ -49,7 +51,7 @@ export function botNetworkPolicy(guild: DkpGuild, settings: GuildSettings): Chil
         egress: [
           dns,
           apiServer,
-          { to: [{ podSelector: { matchLabels: { "cnpg.io/cluster": cluster } } }], ports: tcp(postgres) },
+          ...toDatabase(database),
           ...(configured.length === 0 ? [] : [{ ports: configured }]),
         ],
       },
@@ -57,13 +59,54 @@ export function botNetworkPolicy(guild: DkpGuild, settings: GuildSettings): Chil
   );
 }
 
+/** An external server may be anywhere, and its port is in a Secret that is not read: PostgreSQL's own, and PgBouncer's. */
+function toDatabase(database: Database): object[] {
+  if (database.mode === "external") return [{ ports: tcp(postgres, 6432) }];
+  const instances = { podSelector: { matchLabels: { "cnpg.io/cluster": database.cluster } } };
+  return [{ to: [instances, poolerPods(database.cluster)], ports: tcp(postgres) }];
+}
+
+const poolerPods = (cluster: string) => ({ podSelector: { matchLabels: { "dkp.dev/pooler": cluster } } });
+
+/** A Pooler's pods: in from the guild's bots and for metrics; out for DNS, the API server and the database. */
+export function poolerNetworkPolicy(
+  guild: DkpGuild,
+  settings: GuildSettings,
+  { cluster }: ManagedDatabase,
+): Child {
+  const bots = {
+    podSelector: {
+      matchLabels: {
+        "app.kubernetes.io/name": "dkp-bot",
+        "app.kubernetes.io/instance": guild.metadata.name,
+      },
+    },
+  };
+  const instances = { podSelector: { matchLabels: { "cnpg.io/cluster": cluster } } };
+  const facts = { name: poolerName(cluster), owned: true };
+  return child(guild, networkPolicies, facts, {
+    spec: {
+      podSelector: poolerPods(cluster).podSelector,
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [
+        { from: [bots], ports: tcp(postgres) },
+        { from: [namespaceNamed(settings.monitoringNamespace)], ports: tcp(poolerMetrics) },
+      ],
+      egress: [dns, apiServer, { to: [instances], ports: tcp(postgres) }],
+    },
+  });
+}
+
 /**
  * Database pods: in from the guild's bots, each other and CloudNativePG's operator, and for metrics; out for DNS, the API server, object
  * storage and each other. Not owned, so that a database that is kept stays as closed as it was.
  */
-export function databaseNetworkPolicy(guild: DkpGuild, settings: GuildSettings): Child {
+export function databaseNetworkPolicy(
+  guild: DkpGuild,
+  settings: GuildSettings,
+  { cluster }: ManagedDatabase,
+): Child {
   const { name } = guild.metadata;
-  const { cluster } = childNames(name);
   const stores = portsOf([wantedBackup(guild)?.objectStore.endpoint]);
   const each = { podSelector: { matchLabels: { "cnpg.io/cluster": cluster } } };
   const bots = {
@@ -82,7 +125,7 @@ export function databaseNetworkPolicy(guild: DkpGuild, settings: GuildSettings):
         podSelector: { matchLabels: { "cnpg.io/cluster": cluster } },
         policyTypes: ["Ingress", "Egress"],
         ingress: [
-          { from: [bots], ports: tcp(postgres) },
+          { from: [bots, poolerPods(cluster)], ports: tcp(postgres) },
           { from: [each, cnpgOperator], ports: tcp(postgres, instanceStatus) },
           { from: [namespaceNamed(settings.monitoringNamespace)], ports: tcp(postgresMetrics) },
         ],

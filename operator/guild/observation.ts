@@ -2,6 +2,7 @@ import type { KubeObject } from "../../runtime/kube/object.ts";
 
 /** Whether a key of a Secret is there, and a short hash of its value; never the value. */
 export type SecretState = {
+  use: "discord" | "database" | "backup";
   secret: string;
   key: string;
   state: "present" | "secretMissing" | "keyMissing";
@@ -18,11 +19,14 @@ export type Observation = {
   children: ReadonlyMap<string, KubeObject>;
   /** `Kind name` of objects that bear a child's name and are not ours. */
   taken: readonly string[];
-  /** The keys of Secrets that spec.discord names. */
+  /** The keys of Secrets that spec.discord and spec.database name. */
   secrets: readonly SecretState[];
-  cloudNativePg: "installed" | "absent";
+  /** Kinds of which the API server knows nothing, because what brings them is not installed or is too old. */
+  absentKinds: ReadonlySet<string>;
   /** What backups need from outside, where they are wanted: the plugin, and the keys of Secrets that spec.backup names. */
   backup?: { plugin: "installed" | "absent"; secrets: readonly SecretState[] } | undefined;
+  /** Whether the Cluster that spec.database.clusterRef names is there; asked only while its database is not. */
+  sharedCluster?: "present" | "missing" | undefined;
   podProblem?: PodProblem | undefined;
   /** Short hash of the Discord token in use. */
   tokenHash?: string | undefined;

@@ -17,8 +17,11 @@ export function phase(
   if (worst === undefined) return "Ready";
   if (worst.level === "stalled") return "Stalled";
   if (hasWorked(guild, facts)) return isUpdate(guild, facts, unwell) ? "Updating" : "Degraded";
-  const blocked = observation.cloudNativePg === "absent" || secretFinding(observation) !== undefined;
-  if (blocked || facts.cluster === undefined) return "Pending";
+  const blocked =
+    secretFinding(observation) !== undefined ||
+    secretFinding(observation, "database") !== undefined ||
+    (facts.database.mode === "dedicated" && observation.absentKinds.has("Cluster"));
+  if (blocked || facts.identity === undefined) return "Pending";
   if (!facts.databaseReady) return "DatabaseProvisioning";
   return facts.migration === "complete" ? "Deploying" : "Migrating";
 }

@@ -1,6 +1,5 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
-import { databaseName } from "./cluster.ts";
-import { childNames } from "./names.ts";
+import type { Database, ExternalDatabase } from "./database.ts";
 import type { GuildSettings } from "./settings.ts";
 
 const secretsDir = "/var/run/secrets/dkp";
@@ -14,12 +13,17 @@ export function environment(variables: Record<string, string | undefined>): Envi
 }
 
 /** How a pod reaches the guild's database over TLS that it verifies; the credentials are files. */
-export function databaseEnvironment(guild: DkpGuild): Record<string, string> {
-  const { name, namespace } = guild.metadata;
+export function databaseEnvironment(database: Database, host: string): Record<string, string | undefined> {
+  if (database.mode === "external") {
+    return {
+      DATABASE_URL_FILE: `${secretsDir}/database/url`,
+      DATABASE_CA_FILE: `${secretsDir}/database/ca.crt`,
+    };
+  }
   return {
-    DATABASE_HOST: `${childNames(name).cluster}-rw.${namespace}.svc`,
+    DATABASE_HOST: host,
     DATABASE_PORT: "5432",
-    DATABASE_NAME: databaseName,
+    DATABASE_NAME: database.name,
     DATABASE_USER_FILE: `${secretsDir}/database/username`,
     DATABASE_PASSWORD_FILE: `${secretsDir}/database/password`,
     DATABASE_SSL_MODE: "verify-full",
@@ -35,7 +39,7 @@ export function commonEnvironment(
   return {
     ENVIRONMENT: "production",
     LOG_LEVEL: guild.spec.bot.logLevel,
-    LOG_FORMAT: "json",
+    LOG_FORMAT: guild.spec.bot.logFormat,
     OTEL_EXPORTER_OTLP_ENDPOINT: settings.otlpEndpoint,
   };
 }
@@ -48,16 +52,33 @@ export function secretVolume(name: string, secretName: string, items: { key: str
   };
 }
 
-/** The database's credentials and the certificate of its authority; never that authority's key, which lies in the same Secret. */
-export function databaseVolumes(guild: DkpGuild, credentials: string) {
-  const { authoritySecret } = childNames(guild.metadata.name);
+/**
+ * The credentials of a role and the certificate of the database's authority; never that authority's key, which lies in the same Secret. Of an
+ * external database the connection string and, where it is there, the authority beside it.
+ */
+export function databaseVolumes(database: Database, as: "owner" | "runtime") {
+  if (database.mode === "external") {
+    return [externalVolume(database)];
+  }
   return [
-    secretVolume("database", credentials, [
+    secretVolume("database", as === "owner" ? database.ownerSecret : database.runtimeSecret, [
       { key: "username", path: "username" },
       { key: "password", path: "password" },
     ]),
-    secretVolume("database-ca", authoritySecret, [{ key: "ca.crt", path: "ca.crt" }]),
+    secretVolume("database-ca", database.authoritySecret, [{ key: "ca.crt", path: "ca.crt" }]),
   ];
+}
+
+// A projected volume: only there may one key of a Secret be optional and another not.
+function externalVolume({ secret, key }: ExternalDatabase) {
+  const sources = [
+    { secret: { name: secret, items: [{ key, path: "url" }] } },
+    { secret: { name: secret, items: [{ key: "ca.crt", path: "ca.crt" }], optional: true } },
+  ];
+  return {
+    volume: { name: "database", projected: { defaultMode: 0o440, sources } },
+    mount: { name: "database", mountPath: `${secretsDir}/database`, readOnly: true },
+  };
 }
 
 /** Pods pass the Pod Security standard "restricted". */
@@ -75,13 +96,19 @@ export const containerSecurityContext = {
   capabilities: { drop: ["ALL"] },
 };
 
-/** CPU and memory of a bot container. */
+type Amounts = { cpu?: string; memory?: string };
+
+const tiers: Record<DkpGuild["spec"]["bot"]["size"], { requests: Amounts; limits: Amounts }> = {
+  small: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "256Mi" } },
+  standard: { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "384Mi" } },
+  large: { requests: { cpu: "250m", memory: "384Mi" }, limits: { memory: "768Mi" } },
+};
+
+/** CPU and memory of a bot container: those of its size, and what spec sets instead. */
 export function resources(guild: DkpGuild) {
-  const { requests, limits } = guild.spec.bot.resources ?? {};
-  return {
-    requests: { cpu: "50m", memory: "128Mi", ...requests },
-    limits: { memory: "256Mi", ...limits },
-  };
+  const { size, resources: own } = guild.spec.bot;
+  const { requests, limits } = tiers[size];
+  return { requests: { ...requests, ...own?.requests }, limits: { ...limits, ...own?.limits } };
 }
 
 /** The image that a guild's spec asks for. */

@@ -1,12 +1,14 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import { type Report, reportKey, reportSchema } from "../../crds/report.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
+import { type Database, databaseOf } from "./database.ts";
 import { imageAnnotation } from "./deployment.ts";
+import { developerEnvironment } from "./developer.ts";
 import { migrationJobName } from "./job.ts";
 import { childNames } from "./names.ts";
 import type { Observation } from "./observation.ts";
 import { wantedImage } from "./pod.ts";
-import { runtimeRole } from "./secret.ts";
+import { sharedNames } from "./shared-database.ts";
 import type { GuildSettings } from "./settings.ts";
 
 type LiveCondition = {
@@ -50,6 +52,10 @@ type JobObject = KubeObject & { status?: { conditions?: LiveCondition[] } };
 export type Progress = {
   /** The image that spec asks for. */
   image: string;
+  database: Database;
+  /** What tells this database from another of its guild; undefined while there is none. */
+  identity: string | undefined;
+  /** The guild's own Cluster that serves, with mode dedicated. */
   cluster: ClusterObject | undefined;
   databaseReady: boolean;
   deployment: DeploymentObject | undefined;
@@ -71,12 +77,48 @@ export function holds(live: { status?: { conditions?: LiveCondition[] } } | unde
   );
 }
 
+type AppliedObject = KubeObject & {
+  status?: { applied?: boolean; message?: string; observedGeneration?: number };
+};
+
+/** Objects of a shared database that CloudNativePG has not made so yet, as they are now. */
+export function notApplied(
+  guild: DkpGuild,
+  { children }: Pick<Observation, "children">,
+): (AppliedObject | undefined)[] {
+  const names = sharedNames(guild);
+  const keys = [`DatabaseRole/${names.owner}`, `DatabaseRole/${names.runtime}`, `Database/${names.database}`];
+  return keys
+    .map((key): AppliedObject | undefined => children.get(key))
+    .filter((object) => object?.status?.applied !== true);
+}
+
 /**
- * Ready as CloudNativePG says it, and the bot's role made: migrating grants to that role, so it must exist before.
+ * Ready as CloudNativePG says it, and the bot's role made: migrating grants to that role, so it must exist before. An external database is
+ * taken for ready once its connection string is there; the bot and its migration find out.
  */
-function isDatabaseReady(cluster: ClusterObject | undefined): boolean {
+function isDatabaseReady(
+  guild: DkpGuild,
+  observation: Observation,
+  database: Database,
+  cluster: ClusterObject | undefined,
+): boolean {
+  if (database.mode === "shared") return notApplied(guild, observation).length === 0;
+  if (database.mode === "external")
+    return observation.secrets.every(({ use, state }) => use !== "database" || state === "present");
   const reconciled = cluster?.status?.managedRolesStatus?.byStatus?.["reconciled"] ?? [];
-  return holds(cluster, "Ready") !== undefined && reconciled.includes(runtimeRole);
+  return holds(cluster, "Ready") !== undefined && reconciled.includes(database.runtimeRole);
+}
+
+function identityOf(
+  guild: DkpGuild,
+  { children }: Observation,
+  database: Database,
+  cluster: ClusterObject | undefined,
+): string | undefined {
+  if (database.mode === "dedicated") return cluster?.metadata.uid;
+  if (database.mode === "external") return `${database.secret}/${database.key}`;
+  return children.get(`Database/${sharedNames(guild).database}`)?.metadata.uid;
 }
 
 function readReport(live: KubeObject | undefined): Report | undefined {
@@ -93,17 +135,22 @@ function readReport(live: KubeObject | undefined): Report | undefined {
 export function progress(guild: DkpGuild, settings: GuildSettings, observation: Observation): Progress {
   const names = childNames(guild.metadata.name);
   const { children } = observation;
-  const cluster: ClusterObject | undefined = children.get(`Cluster/${names.cluster}`);
+  const database = databaseOf(guild, children);
+  const cluster: ClusterObject | undefined =
+    database.mode === "dedicated" ? children.get(`Cluster/${database.cluster}`) : undefined;
   const deployment: DeploymentObject | undefined = children.get(`Deployment/${names.bot}`);
   const image = wantedImage(guild, settings);
-  const clusterUid = cluster?.metadata.uid;
-  const jobName = clusterUid === undefined ? undefined : migrationJobName(guild, image, clusterUid);
+  const identity = identityOf(guild, observation, database, cluster);
+  const developer = database.mode === "external" ? {} : developerEnvironment(guild, database);
+  const jobName = identity === undefined ? undefined : migrationJobName(guild, image, identity, developer);
   const job: JobObject | undefined = children.get(`Job/${jobName}`);
   const failure = holds(job, "Failed");
   return {
     image,
+    database,
+    identity,
     cluster,
-    databaseReady: isDatabaseReady(cluster),
+    databaseReady: isDatabaseReady(guild, observation, database, cluster),
     deployment,
     rolledOut: deployment?.metadata.annotations?.[imageAnnotation],
     jobName,

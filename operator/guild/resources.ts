@@ -20,4 +20,7 @@ export const networkPolicies = namespaced("networking.k8s.io", "v1", "NetworkPol
 export const clusters = namespaced("postgresql.cnpg.io", "v1", "Cluster", "clusters");
 export const scheduledBackups = namespaced("postgresql.cnpg.io", "v1", "ScheduledBackup", "scheduledbackups");
 export const objectStores = namespaced("barmancloud.cnpg.io", "v1", "ObjectStore", "objectstores");
+export const databases = namespaced("postgresql.cnpg.io", "v1", "Database", "databases");
+export const databaseRoles = namespaced("postgresql.cnpg.io", "v1", "DatabaseRole", "databaseroles");
+export const poolers = namespaced("postgresql.cnpg.io", "v1", "Pooler", "poolers");
 export const namespaces: Resource = { ...namespaced("", "v1", "Namespace", "namespaces"), namespaced: false };

@@ -23,7 +23,7 @@ type Findings = {
 export function status(guild: DkpGuild, observation: Observation, facts: Progress): DkpGuildStatus {
   const findings = {
     obstacle: obstacle(guild, observation),
-    database: databaseFinding(observation, facts),
+    database: databaseFinding(guild, observation, facts),
     bot: botFinding(guild, observation, facts),
     commands: commandsFinding(guild, facts),
     backup: backupFinding(guild, observation, facts),
@@ -40,7 +40,7 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
     image: facts.rolledOut ?? facts.image,
     ...(observation.tokenHash === undefined ? {} : { tokenHash: observation.tokenHash }),
     ...leader(facts),
-    ...database(facts),
+    ...databaseStatus(facts),
     ...backupStatus(guild, observation, facts, findings.backup),
   };
 }
@@ -104,12 +104,16 @@ function leader({ report }: Progress): Pick<DkpGuildStatus, "leader"> {
     : { leader: { pod: report.leader, term: report.term, since: report.since } };
 }
 
-function database({ cluster }: Progress): Pick<DkpGuildStatus, "database"> {
+function databaseStatus({ cluster, database }: Progress): Pick<DkpGuildStatus, "database"> {
+  const { mode } = database;
+  if (mode === "external") return { database: { mode, summary: mode } };
+  if (mode === "shared") return { database: { mode, cluster: database.cluster, summary: mode } };
   if (cluster === undefined) return {};
   const { phase, instances = 0, readyInstances = 0, currentPrimary } = cluster.status ?? {};
   const wanted = cluster.spec?.instances ?? instances;
   return {
     database: {
+      mode,
       cluster: cluster.metadata.name,
       instances,
       readyInstances,

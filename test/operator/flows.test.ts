@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { type DkpGuild, specSchema } from "../../crds/dkp-guild.ts";
-import { botNetworkPolicy, databaseNetworkPolicy } from "../../operator/guild/network-policy.ts";
+import { databaseOf } from "../../operator/guild/database.ts";
+import {
+  botNetworkPolicy,
+  databaseNetworkPolicy,
+  poolerNetworkPolicy,
+} from "../../operator/guild/network-policy.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
 import { type Flow, type Party, isAllowed } from "./flows.ts";
 
 const settings = {
@@ -11,7 +17,7 @@ const settings = {
   otlpEndpoint: "http://otel-collector.observability.svc:4318",
 };
 
-function guildOf(name: string, namespace: string, guildId: string): DkpGuild {
+function guildOf(name: string, namespace: string, guildId: string, database: object = {}): DkpGuild {
   return {
     apiVersion: "dkp.dev/v1alpha1",
     kind: "DkpGuild",
@@ -23,7 +29,7 @@ function guildOf(name: string, namespace: string, guildId: string): DkpGuild {
       generation: 1,
       creationTimestamp: "2030-01-01T00:00:00Z",
     },
-    spec: specSchema.parse({ guildId, discord: { tokenSecretRef: { name: "discord" } } }),
+    spec: specSchema.parse({ guildId, discord: { tokenSecretRef: { name: "discord" } }, database }),
   };
 }
 
@@ -32,11 +38,21 @@ const guilds = [
   guildOf("night", "raids", "100000000000000001"),
   guildOf("day", "raids", "100000000000000002"),
   guildOf("dawn", "elsewhere", "100000000000000003"),
+  guildOf("dusk", "elsewhere", "100000000000000004", { mode: "shared", clusterRef: { name: "common" } }),
+  guildOf("noon", "elsewhere", "100000000000000005", { mode: "external", secretRef: { name: "server" } }),
 ];
-const policies = guilds.flatMap((guild) => [
-  botNetworkPolicy(guild, settings).object,
-  databaseNetworkPolicy(guild, settings).object,
-]);
+function policiesOf(guild: DkpGuild): KubeObject[] {
+  const database = databaseOf(guild, new Map());
+  const bots = botNetworkPolicy(guild, settings, database).object;
+  if (database.mode !== "dedicated") return [bots];
+  return [
+    bots,
+    databaseNetworkPolicy(guild, settings, database).object,
+    poolerNetworkPolicy(guild, settings, database).object,
+  ];
+}
+
+const policies = guilds.flatMap(policiesOf);
 
 const pod = (namespace: string, labels: Record<string, string>): Party => ({ namespace, labels });
 const bot = (name: string, namespace = "raids", component = "bot") =>
@@ -46,6 +62,8 @@ const bot = (name: string, namespace = "raids", component = "bot") =>
     "app.kubernetes.io/component": component,
   });
 const instance = (name: string, namespace = "raids") => pod(namespace, { "cnpg.io/cluster": `${name}-db` });
+const pooler = (name: string) => pod("raids", { "dkp.dev/pooler": `${name}-db` });
+const common = pod("elsewhere", { "cnpg.io/cluster": "common" });
 const cnpg = pod("cnpg-system", { "app.kubernetes.io/name": "cloudnative-pg" });
 const prometheus = pod("observability", { "app.kubernetes.io/name": "prometheus" });
 const collector = pod("observability", { "app.kubernetes.io/name": "otel-collector" });
@@ -65,6 +83,13 @@ describe("a connection is let through", () => {
     ["from a bot to Discord", { from: bot("night"), to: outside, port: 443 }],
     ["from a bot to the API server behind its Service", { from: bot("night"), to: outside, port: 6443 }],
     ["from a bot to the collector", { from: bot("night"), to: collector, port: 4318 }],
+    ["from a bot to its Pooler", { from: bot("night"), to: pooler("night"), port: 5432 }],
+    ["from a Pooler to its database", { from: pooler("night"), to: instance("night"), port: 5432 }],
+    [
+      "from a bot to its database in a shared Cluster",
+      { from: bot("dusk", "elsewhere"), to: common, port: 5432 },
+    ],
+    ["from a bot to its external database", { from: bot("noon", "elsewhere"), to: outside, port: 5432 }],
     ["from Prometheus to a bot", { from: prometheus, to: bot("night"), port: 8080 }],
     ["from Prometheus to a database's metrics", { from: prometheus, to: instance("night"), port: 9187 }],
     ["between a database's instances", { from: instance("night"), to: instance("night"), port: 5432 }],
@@ -86,6 +111,13 @@ describe("a connection is refused", () => {
       "from a bot to another namespace's database",
       { from: bot("night"), to: instance("dawn", "elsewhere"), port: 5432 },
     ],
+    ["from a bot to another guild's Pooler", { from: bot("night"), to: pooler("day"), port: 5432 }],
+    ["from a Pooler to another guild's database", { from: pooler("night"), to: instance("day"), port: 5432 }],
+    [
+      "from a bot with a database of its own to a shared Cluster",
+      { from: bot("dawn", "elsewhere"), to: common, port: 5432 },
+    ],
+    ["from a stranger to a Pooler", { from: stranger, to: pooler("night"), port: 5432 }],
     ["from a bot to another bot", { from: bot("night"), to: bot("day"), port: 8080 }],
     ["from a bot to its database's manager", { from: bot("night"), to: instance("night"), port: 8000 }],
     ["from a bot to a mail server", { from: bot("night"), to: outside, port: 25 }],

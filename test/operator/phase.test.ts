@@ -95,7 +95,7 @@ function look(scenery: Scenery): DkpGuildStatus {
     children,
     taken: [],
     secrets: [],
-    cloudNativePg: "installed",
+    absentKinds: new Set(),
     refusals: [],
   };
   const chosen = { ...settings, botImage: image };

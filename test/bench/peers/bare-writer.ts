@@ -54,7 +54,7 @@ const late = ({ resource }: Child) => last.has(resource.kind);
 
 async function write(guild: DkpGuild): Promise<void> {
   const build = (cluster?: KubeObject) =>
-    desired(guild, settings, observation, { ...allDone(cluster), password: "placeholder" });
+    desired(guild, settings, observation, allDone(guild, cluster), () => "placeholder");
   let cluster: KubeObject | undefined;
   for (const { resource, object } of build().filter((child) => !late(child))) {
     const live = await apply(resource, object);
@@ -63,7 +63,7 @@ async function write(guild: DkpGuild): Promise<void> {
   for (const { resource, object } of build(cluster).filter(late)) await apply(resource, object);
   const { name } = guild.metadata;
   const { apiVersion, kind } = guild;
-  const reported = status(guild, observation, allDone(cluster));
+  const reported = status(guild, observation, allDone(guild, cluster));
   await apply(guilds, { apiVersion, kind, metadata: { name, namespace }, status: reported }, "status");
 }
 

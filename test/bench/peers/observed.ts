@@ -1,3 +1,5 @@
+import type { DkpGuild } from "../../../crds/dkp-guild.ts";
+import { databaseOf } from "../../../operator/guild/database.ts";
 import type { Observation } from "../../../operator/guild/observation.ts";
 import type { Progress } from "../../../operator/guild/progress.ts";
 import type { KubeObject } from "../../../runtime/kube/object.ts";
@@ -10,14 +12,14 @@ export function unobserved(): Observation {
     nowMs: Date.now(),
     children: new Map(),
     taken: [],
-    secrets: [{ secret: "discord", key: "token", state: "present" }],
-    cloudNativePg: "installed",
+    secrets: [{ use: "discord", secret: "discord", key: "token", state: "present" }],
+    absentKinds: new Set(),
     refusals: [],
   };
 }
 
 /** Everything done, as far as the builders can tell. */
-export function allDone(cluster: KubeObject | undefined): Progress {
+export function allDone(guild: DkpGuild, cluster: KubeObject | undefined): Progress {
   const image = settings.botImage;
   const ready = { instances: 3, readyInstances: 3, phase: "Cluster in healthy state" };
   const run = {
@@ -31,6 +33,8 @@ export function allDone(cluster: KubeObject | undefined): Progress {
   const done = { type: "Ready", status: "True" };
   return {
     image,
+    database: databaseOf(guild, new Map()),
+    identity: cluster?.metadata.uid,
     cluster: cluster && { ...cluster, status: { ...ready, managedRolesStatus, conditions: [done] } },
     databaseReady: true,
     deployment: { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "bot" }, status: run },

@@ -42,13 +42,13 @@ export function templates(guild: DkpGuild): Templates {
   const observation = { ...unobserved(), nowMs };
   const named = { apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster", metadata: { name: "{{name}}-db" } };
   const cluster = { ...named, metadata: { ...named.metadata, uid: "any" } };
-  const children = desired(general, settings, observation, { ...allDone(cluster), password: "placeholder" });
+  const children = desired(general, settings, observation, allDone(general, cluster), () => "placeholder");
   const { name, namespace } = general.metadata;
   const reported = {
     apiVersion: apiVersionOf(guilds),
     kind: guilds.kind,
     metadata: { name, namespace },
-    status: status(general, observation, allDone({ ...named, spec: { instances: 3 } })),
+    status: status(general, observation, allDone(general, { ...named, spec: { instances: 3 } })),
   };
   return { children: children.map(template), status: withPlaceholders(reported) };
 }
