@@ -49,7 +49,7 @@ export function botFacts(log: Logger): Facts {
   return {
     setDiscord(status) {
       if (status.state === "Connected" || status.state === "NotInGuild") {
-        sessions += discord.state === status.state ? 0 : 1;
+        sessions += 1;
       }
       discordOnce ||= status.state !== "Connecting" && status.state !== "Unreachable";
       discord = status;

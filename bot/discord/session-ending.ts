@@ -13,7 +13,12 @@ export type SessionState =
 export type SessionStatus = { state: SessionState; message: string };
 
 /** Why a session ended for good, and how long to wait before Discord is asked again. */
-export type Ending = SessionStatus & { retryAfterMs: number; reset: boolean };
+export type Ending = SessionStatus & {
+  retryAfterMs: number;
+  reset: boolean;
+  /** The session still stands and serves until the next one is up. */
+  handsOver?: boolean;
+};
 
 /**
  * A token that Discord refused stays refused until somebody changes it, and every try counts against the 10,000 invalid

@@ -4,6 +4,7 @@ import { Client, GatewayDispatchEvents, GatewayIntentBits, Options } from "./dis
 import type { Logger } from "../../runtime/log.ts";
 import { emptiedCaches, stripped } from "./caches.ts";
 import type { IdentifyGate } from "./identify.ts";
+import { destroyed, overlapping } from "./session-overlap.ts";
 import {
   closed,
   unreadable,
@@ -44,38 +45,46 @@ export type SessionOptions = {
  */
 export function discordSession(options: SessionOptions): DiscordSession {
   const stopping = new AbortController();
+  const overlap = overlapping(options.onInteraction);
   let current: Client | undefined;
   let applicationId: string | undefined;
-  let status: SessionStatus = { state: "Connecting", message: "The session with Discord is being opened." };
-
-  function report(next: SessionStatus): void {
-    if (next.state === status.state && next.message === status.message) {
-      return;
-    }
-    status = next;
-    const level = next.state === "Connected" || next.state === "Connecting" ? "info" : "warn";
-    options.log[level]({ state: next.state }, next.message);
-    options.onStatus(next);
-  }
+  const status = statusBoard(options);
+  const { report } = status;
 
   async function once(failures: number): Promise<Ending> {
     const token = await options.token.read();
     const client = newClient(options);
-    current = client;
+    current = overlap.former() ?? client;
     const ended = new AbortController();
     const signal = AbortSignal.any([stopping.signal, ended.signal]);
+    let ending: Ending | undefined;
     try {
-      return await Promise.race([
-        lived(client, token, options, report, (id) => (applicationId = id), signal),
+      ending = await Promise.race([
+        lived({ client, token, options, report, onApplication, onInteraction: overlap.receive, signal }),
         changedToken(options.token, token, signal),
         stopped(stopping.signal),
       ]);
+      return ending;
     } catch (error) {
       return verdict(error, failures);
     } finally {
       ended.abort();
-      current = undefined;
-      await Promise.race([client.destroy().catch(() => undefined), sleep(2000)]);
+      if (ending?.handsOver === true && current === client && isUp(status.now().state)) {
+        overlap.keep(client);
+      } else {
+        current = overlap.former();
+        await destroyed(client);
+      }
+    }
+
+    function onApplication(id: string): void {
+      applicationId = id;
+      current = client;
+      if (overlap.former() !== undefined) {
+        // Told again although the state is the same: the application may be another one.
+        status.forget();
+        void overlap.end();
+      }
     }
   }
 
@@ -86,7 +95,7 @@ export function discordSession(options: SessionOptions): DiscordSession {
       if (stopping.signal.aborted) {
         return;
       }
-      report({ state: ending.state, message: ending.message });
+      reportEnding(ending, overlap.former() !== undefined, report);
       failures = ending.reset ? 0 : failures + 1;
       await pause(options.token, ending.retryAfterMs, stopping.signal);
     }
@@ -94,14 +103,48 @@ export function discordSession(options: SessionOptions): DiscordSession {
 
   const held = hold();
   return {
-    status: () => status,
-    rest: () => (current === undefined || isFault(status.state) ? undefined : current.rest),
+    status: () => status.now(),
+    rest: () => (isFault(status.now().state) && overlap.former() === undefined ? undefined : current?.rest),
     applicationId: () => applicationId,
     async stop() {
       stopping.abort();
       await held;
+      await overlap.end();
     },
   };
+}
+
+/** The status as it was told last; what does not change is not told again. */
+function statusBoard({ log, onStatus }: SessionOptions) {
+  let status: SessionStatus = { state: "Connecting", message: "The session with Discord is being opened." };
+  return {
+    now: () => status,
+    forget: () => void (status = { state: "Connecting", message: "" }),
+    report(this: void, next: SessionStatus): void {
+      if (next.state === status.state && next.message === status.message) {
+        return;
+      }
+      status = next;
+      const level = next.state === "Connected" || next.state === "Connecting" ? "info" : "warn";
+      log[level]({ state: next.state }, next.message);
+      onStatus(next);
+    },
+  };
+}
+
+/** A session that hands over to the next one has not ended for anybody outside. */
+function reportEnding(ending: Ending, overlaps: boolean, report: (status: SessionStatus) => void): void {
+  const { state, message } = ending;
+  if (!overlaps) {
+    report({ state, message });
+  } else if (ending.handsOver !== true) {
+    const goesOn = "The session with the token before goes on as long as Discord lets it.";
+    report({ state, message: `${message} ${goesOn}` });
+  }
+}
+
+function isUp(state: SessionState): boolean {
+  return state === "Connected" || state === "NotInGuild";
 }
 
 function isFault(state: SessionState): boolean {
@@ -129,25 +172,32 @@ function newClient(options: SessionOptions): Client {
 }
 
 /** Resolves only with the end of a session that Discord will not let be resumed; network trouble is mended inside. */
-async function lived(
-  client: Client,
-  token: string,
-  options: SessionOptions,
-  report: (status: SessionStatus) => void,
-  onApplication: (id: string) => void,
-  signal: AbortSignal,
-): Promise<Ending> {
+async function lived({
+  client,
+  token,
+  options,
+  signal,
+  ...life
+}: {
+  client: Client;
+  token: string;
+  options: SessionOptions;
+  report(status: SessionStatus): void;
+  onApplication(id: string): void;
+  onInteraction(payload: APIInteraction): void;
+  /** Aborted when another session takes over or all ends. */
+  signal: AbortSignal;
+}): Promise<Ending> {
+  const report = (status: SessionStatus) => (signal.aborted ? undefined : life.report(status));
   const fatal = new Promise<Ending>((resolve) => {
     client.on("shardDisconnect", ({ code }) => resolve(closed(code)));
   });
   client.on("shardError", (error) => options.log.debug({ err: error }, "gateway connection error"));
   client.on("shardReconnecting", () => {
-    if (!signal.aborted) {
-      report({
-        state: "Connecting",
-        message: "The connection to Discord was lost and is being opened again.",
-      });
-    }
+    report({
+      state: "Connecting",
+      message: "The connection to Discord was lost and is being opened again.",
+    });
   });
   const inGuild = () => report({ state: "Connected", message: "Connected to Discord." });
   const notInGuild = () =>
@@ -159,12 +209,12 @@ async function lived(
   client.on("shardResume", () => (present ? inGuild() : notInGuild()));
   const dispatches: Record<string, (packet: GatewayPacket) => void> = {
     [GatewayDispatchEvents.InteractionCreate](packet) {
-      options.onInteraction(packet.d as APIInteraction);
+      life.onInteraction(packet.d as APIInteraction);
       packet.t = "INTERACTION_TAKEN"; // Taken as it is: discord.js need not build objects and caches from it.
     },
     [GatewayDispatchEvents.Ready](packet) {
       const ready = packet.d as { application: { id: string }; guilds: { id: string }[] };
-      onApplication(ready.application.id);
+      life.onApplication(ready.application.id);
       present = ready.guilds.some(({ id }) => id === options.guildId);
       (present ? inGuild : notInGuild)();
     },
@@ -198,6 +248,7 @@ async function changedToken(source: TokenSource, token: string, signal: AbortSig
     message: "The token changed: the session is opened again with the new one.",
     retryAfterMs: 0,
     reset: true,
+    handsOver: true,
   };
 }
 

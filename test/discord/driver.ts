@@ -295,8 +295,11 @@ export type DiscordDriver = {
   /** Base for REST clients, without version: what DISCORD_API_URL is set to. */
   readonly apiUrl: string;
   addApplication(spec?: ApplicationSpec): Promise<Application>;
-  /** Gives an application a new token; the old one is refused and its sessions are closed with 4004. */
-  resetToken(application: Ref, token?: string): Promise<Application>;
+  /**
+   * Gives an application a new token; the old one is refused and its sessions are closed with 4004, unless they are kept
+   * (as those of an application that is replaced by another one would be).
+   */
+  resetToken(application: Ref, token?: string, options?: { keepSessions?: boolean }): Promise<Application>;
   addGuild(spec?: GuildSpec): Promise<Guild>;
   addRole(guild: Ref, spec: RoleSpec): Promise<Role>;
   addChannel(guild: Ref, spec: ChannelSpec): Promise<Channel>;

@@ -50,10 +50,10 @@ export function stage(world: World, gateway: Gateway, faults: Faults): Stage {
     world.dispatch({ guildId: guild.id, intent }, event, data);
   return {
     addApplication: async (spec = {}) => application(addApplication(world, spec)),
-    async resetToken(ref, token) {
+    async resetToken(ref, token, { keepSessions = false } = {}) {
       const found = known(world.applications, ref, "application");
       found.token = token ?? newToken(found.id);
-      gateway.tokenChanged(found);
+      if (!keepSessions) gateway.tokenChanged(found);
       return application(found);
     },
     async addGuild(spec = {}) {
