@@ -63,11 +63,23 @@ export async function timed<P extends Program>(
     beganMs = Date.now();
     await server.createGuilds(guilds);
   }
-  const { atMs } = await controllers.message<{ atMs: number }>(
-    ({ done }) => done === true,
-    guilds * 1_000 + 600_000,
-  );
+  const timeoutMs = 600_000 + guilds * 1_000;
+  const done = controllers.message<{ atMs: number }>((message) => message["done"] === true, timeoutMs);
+  const { atMs } = await whileAlive(result, done);
   return { seconds: (atMs - beganMs) / 1_000, usage: result.usage(), result };
+}
+
+/** Throws, with its last words, as soon as the program has ended without what is waited for. */
+async function whileAlive<T>(running: Program, work: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const watch = async () => {
+    while (!over.signal.aborted) {
+      running.usage();
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+    }
+    return work;
+  };
+  return Promise.race([work, watch()]).finally(() => over.abort());
 }
 
 /** Requests that the API server answered in between, by verb and resource; also those of the absent controllers and the bench. */

@@ -7,6 +7,7 @@ import type { Counts } from "./audit.ts";
 import { clean } from "./clean.ts";
 import type { Start } from "./contestants.ts";
 import { quiet } from "./quiet.ts";
+import { verify } from "./verify.ts";
 
 /** A process that finds everything as it should be. */
 export type Restart = {
@@ -67,6 +68,7 @@ export async function trial(bout: Bout): Promise<Trial> {
   const stays = bout.stays && order === "appearing";
   const found = stays ? await whileIdle(bout, result, creation) : await ended(bout, result, creation);
   const restart = stays ? await restarted(bout) : {};
+  await verify(arena, guilds);
   await controllers.stop();
   detail("clearing away");
   await clean(arena.server);

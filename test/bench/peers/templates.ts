@@ -35,6 +35,7 @@ export function templates(guild: DkpGuild): Templates {
     spec: {
       ...guild.spec,
       guildId: "{{guildId}}",
+      discord: { tokenSecretRef: { key: "token", name: "{{name}}-discord" } },
       rules: { ...guild.spec.rules, auctions: { ...guild.spec.rules?.auctions, minimumBid } },
     },
   };

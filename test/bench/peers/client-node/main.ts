@@ -9,6 +9,7 @@ import {
   makeInformer,
   setHeaderOptions,
 } from "@kubernetes/client-node";
+import { fill } from "../placeholders.ts";
 import type { Template, Templates } from "../templates.ts";
 
 /** The children of DkpGuilds kept with client-node's own informers and object API, every child applied at every look. */
@@ -132,18 +133,18 @@ async function reconcile(name: string): Promise<void> {
     return;
   }
   if (others.length === finalizers.length) await setFinalizers(guild, [...finalizers, finalizer]);
-  const fill = filler(guild, cached("Cluster", `${name}-db`)?.metadata?.uid);
+  const filled = filler(guild, cached("Cluster", `${name}-db`)?.metadata?.uid);
   let job: Live | undefined;
   let deployment: Live | undefined;
   for (const child of children) {
     if (child.gate === "database" && !isDatabaseReady(cached("Cluster", `${name}-db`))) return;
     if (child.gate === "migration" && !(isComplete(job) && (await hasToken(guild)))) return;
-    const live = await keep(child, fill);
+    const live = await keep(child, filled);
     if (child.kind === "Job") job = live;
     if (child.kind === "Deployment") deployment = live;
   }
   const report = cached("ConfigMap", `${name}-report`)?.data?.["report.json"];
-  if (isAvailable(deployment) && report !== undefined) await writeStatus(guild, fill);
+  if (isAvailable(deployment) && report !== undefined) await writeStatus(guild, filled);
 }
 
 async function setFinalizers({ apiVersion, kind, metadata: { name } }: Guild, finalizers: string[]) {
@@ -151,10 +152,11 @@ async function setFinalizers({ apiVersion, kind, metadata: { name } }: Guild, fi
   await objects.patch(patch as Live, undefined, undefined, manager, undefined, PatchStrategy.MergePatch);
 }
 
-async function keep(child: Template, fill: (text: string) => string): Promise<Live | undefined> {
-  const live = cached(child.kind, fill(child.name));
+async function keep(child: Template, filled: (text: string) => string): Promise<Live | undefined> {
+  const live = cached(child.kind, filled(child.name));
   if (child.once && live !== undefined) return live;
-  const object: Live = JSON.parse(fill(child.text));
+  // Its models have another name for this one, and what is not in its models is not sent.
+  const object: Live = JSON.parse(filled(child.text).replaceAll('"from":', '"_from":'));
   if (!child.once)
     return objects.patch(object, undefined, undefined, manager, true, PatchStrategy.ServerSideApply);
   return objects.create(object, undefined, undefined, manager).catch((error: { code?: number }) => {
@@ -163,11 +165,11 @@ async function keep(child: Template, fill: (text: string) => string): Promise<Li
   });
 }
 
-async function writeStatus({ metadata, ...guild }: Guild, fill: (text: string) => string): Promise<void> {
+async function writeStatus({ metadata, ...guild }: Guild, filled: (text: string) => string): Promise<void> {
   const { phase, observedGeneration } = guild.status ?? {};
   if (phase === "Ready" && observedGeneration === metadata.generation) return;
   const { name } = metadata;
-  const body: unknown = JSON.parse(fill(status));
+  const body: unknown = JSON.parse(filled(status));
   const of = { group: "dkp.dev", version: "v1alpha1", plural: "dkpguilds", namespace, name };
   await customs.patchNamespacedCustomObjectStatus(
     { ...of, body, fieldManager: manager, force: true },
@@ -183,7 +185,7 @@ async function hasToken({ spec }: Guild): Promise<boolean> {
 
 function filler({ metadata, spec, ...guild }: Guild, cluster = ""): (text: string) => string {
   const [condition] = (guild.status?.["conditions"] ?? []) as { lastTransitionTime: string }[];
-  const values: Record<string, string> = {
+  const facts = {
     name: metadata.name,
     namespace,
     uid: metadata.uid,
@@ -193,7 +195,7 @@ function filler({ metadata, spec, ...guild }: Guild, cluster = ""): (text: strin
     since: condition?.lastTransitionTime ?? `${new Date().toISOString().slice(0, 19)}Z`,
     cluster: cluster.slice(0, 8),
   };
-  return (text) => text.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => values[name] ?? "");
+  return (text) => fill(text, facts);
 }
 
 const holds = (live: Live | undefined, type: string) =>
