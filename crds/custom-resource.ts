@@ -59,6 +59,11 @@ const printerColumns = [
   { name: "Pods", type: "integer", jsonPath: ".status.readyReplicas", priority: 1 },
   { name: "Mode", type: "string", jsonPath: ".spec.mode", priority: 1 },
   { name: "Primary", type: "string", jsonPath: ".status.database.primary", priority: 1 },
+  { name: "Backup", type: "date", jsonPath: ".status.backup.lastSuccess", priority: 1 },
+  { name: "Rollout", type: "string", jsonPath: ".status.rollout.state", priority: 1 },
+  { name: "CPU", type: "string", jsonPath: ".status.footprint.cpu", priority: 1 },
+  { name: "Memory", type: "string", jsonPath: ".status.footprint.memory", priority: 1 },
+  { name: "Storage", type: "string", jsonPath: ".status.footprint.storage", priority: 1 },
   { name: "Image", type: "string", jsonPath: ".status.image", priority: 1 },
   {
     name: "Message",

@@ -28,7 +28,8 @@ const suffixes: Record<string, number> = {
   Pi: 2 ** 50,
 };
 
-function quantity(text: unknown): number | undefined {
+/** A Kubernetes quantity as a number; undefined for anything else. */
+export function quantity(text: unknown): number | undefined {
   const [, digits, suffix] = /^([0-9.]+)(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$/.exec(String(text)) ?? [];
   return digits === undefined ? undefined : Number(digits) * (suffixes[suffix ?? ""] ?? Number.NaN);
 }

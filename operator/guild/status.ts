@@ -2,6 +2,7 @@ import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { Condition, DkpGuildStatus } from "../../crds/status.ts";
 import { backupFinding, backupStatus } from "./backup-status.ts";
 import { type Finding, botFinding, commandsFinding, databaseFinding, obstacle } from "./findings.ts";
+import { footprint } from "./footprint.ts";
 import { botSelector, selectorText } from "./names.ts";
 import type { Observation } from "./observation.ts";
 import { phase } from "./phase.ts";
@@ -42,6 +43,7 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
     ...leader(facts),
     ...databaseStatus(facts),
     ...backupStatus(guild, observation, facts, findings.backup),
+    footprint: footprint(observation.children.values()),
   };
 }
 
