@@ -19,7 +19,7 @@ export const conditionSchema = z.strictObject({
     .meta({ description: "When status last changed.", format: "date-time" }),
 });
 
-const phases = [
+export const phases = [
   "Pending",
   "DatabaseProvisioning",
   "Migrating",
@@ -34,6 +34,8 @@ const phases = [
   "Stalled",
   "Deleting",
 ] as const;
+
+export const rolloutStates = ["Waiting", "Progressing", "Done", "Failed"] as const;
 
 export const statusSchema = z
   .strictObject({
@@ -65,7 +67,7 @@ export const statusSchema = z
     rollout: z
       .strictObject({
         image: z.string().max(512).meta({ description: "Image that is being rolled out, or was." }),
-        state: z.enum(["Waiting", "Progressing", "Done", "Failed"]).meta({
+        state: z.enum(rolloutStates).meta({
           description:
             "Waiting for its turn in the fleet, Progressing, Done, or Failed and returned to lastHealthyImage.",
         }),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { GuildSettings } from "./guild/settings.ts";
 
 const url = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
 const seconds = (fallback: number) =>
@@ -30,6 +31,10 @@ export const environmentSchema = z
     /** How soon a guild that is well is looked at again. */
     RESYNC_PERIOD: seconds(300),
     METRICS_ADDRESS: address.default(":8080"),
+    /** Of /guild-assignments. */
+    ASSIGNMENTS_ADDRESS: address.default(":3001"),
+    /** Metrics with a series for each guild; off where some ten thousand would be too many for your Prometheus. */
+    GUILD_METRICS: z.enum(["on", "off"]).default("on"),
     LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
     LOG_FORMAT: z.enum(["json", "text"]).default("json"),
     POD_NAME: z.string().min(1),
@@ -51,3 +56,15 @@ export const environmentSchema = z
   );
 
 export type Environment = z.infer<typeof environmentSchema>;
+
+/** What the environment says about every guild. */
+export function guildSettings(environment: Environment): GuildSettings {
+  return {
+    botImage: environment.BOT_IMAGE,
+    botImageCanary: environment.BOT_IMAGE_CANARY ?? environment.BOT_IMAGE,
+    postgresImage: environment.POSTGRES_IMAGE,
+    discordApiUrl: environment.DISCORD_API_URL,
+    monitoringNamespace: environment.MONITORING_NAMESPACE,
+    otlpEndpoint: environment.OTEL_EXPORTER_OTLP_ENDPOINT,
+  };
+}

@@ -10,7 +10,9 @@ import { logger } from "../runtime/log.ts";
 import { leaderMetrics, metricsRegistry, requestMetrics, workQueueMetrics } from "../runtime/metrics.ts";
 import { onShutdown } from "../runtime/shutdown.ts";
 import { startTelemetry } from "../runtime/telemetry.ts";
-import { type Environment, environmentSchema } from "./config.ts";
+import { assignmentsServer } from "./assignments.ts";
+import { type Environment, environmentSchema, guildSettings } from "./config.ts";
+import { assignmentsMetrics, guildMetrics, leaderCounts } from "./guild-metrics.ts";
 import { operatorName } from "./guild/names.ts";
 import { startOperator } from "./start.ts";
 
@@ -37,27 +39,26 @@ async function main(environment: Environment): Promise<void> {
     format: environment.LOG_FORMAT,
     name: operatorName,
     sink: (line) => telemetry.emitLine(line),
+    ...(environment.OTEL_EXPORTER_OTLP_ENDPOINT === undefined ? {} : { facts: () => telemetry.traceOf() }),
   });
   const shutdown = onShutdown({ host: process, log, deadlineMs: 25_000 });
   shutdown.step("telemetry", () => telemetry.shutdown());
   const kube = await connection(environment);
+  const measure = requestMetrics(registry, new URL(kube.server).host);
   const client = kubeClient({
     connection: kube,
     fieldManager: operatorName,
     userAgent: `${operatorName}/0.1.0`,
-    observe: requestMetrics(registry, new URL(kube.server).host),
+    observe: (request) => {
+      measure(request);
+      const { method, path, status, seconds } = request;
+      telemetry.ended(method, seconds, { "url.path": path, "http.response.status_code": status });
+    },
   });
   shutdown.step("connections", () => client.close());
   const operator = startOperator({
     client,
-    settings: {
-      botImage: environment.BOT_IMAGE,
-      botImageCanary: environment.BOT_IMAGE_CANARY ?? environment.BOT_IMAGE,
-      postgresImage: environment.POSTGRES_IMAGE,
-      discordApiUrl: environment.DISCORD_API_URL,
-      monitoringNamespace: environment.MONITORING_NAMESPACE,
-      otlpEndpoint: environment.OTEL_EXPORTER_OTLP_ENDPOINT,
-    },
+    settings: guildSettings(environment),
     namespaces: environment.WATCH_NAMESPACES,
     workers: environment.WORKERS,
     resyncMs: environment.RESYNC_PERIOD * 1_000,
@@ -69,10 +70,17 @@ async function main(environment: Environment): Promise<void> {
       renewDeadlineMs: environment.LEASE_RENEW_DEADLINE * 1_000,
       retryPeriodMs: environment.LEASE_RETRY_PERIOD * 1_000,
     },
+    telemetry,
+    leaderCounts: leaderCounts(registry),
     queueMetrics: workQueueMetrics(registry, "dkpguild", environment.WORKERS),
     log,
   });
   leaderMetrics(registry, environment.LEASE_NAME, () => operator.isLeader());
+  guildMetrics(registry, {
+    guilds: () => operator.world.guilds(),
+    clock: () => Date.now(),
+    perGuild: environment.GUILD_METRICS === "on",
+  });
   shutdown.step("operator", () => operator.stop());
   const server = await healthServer({
     address: environment.METRICS_ADDRESS,
@@ -80,7 +88,18 @@ async function main(environment: Environment): Promise<void> {
     metrics: () => registry.metrics(),
   });
   shutdown.step("health", () => server.close());
-  log.info({ port: server.port, namespaces: environment.WATCH_NAMESPACES }, "the operator runs");
+  const assignments = await assignmentsServer({
+    address: environment.ASSIGNMENTS_ADDRESS,
+    world: operator.world,
+    problems: () => operator.problems(),
+    isLeader: () => operator.isLeader(),
+    observe: assignmentsMetrics(registry),
+  });
+  shutdown.step("assignments", () => assignments.close());
+  log.info(
+    { port: server.port, assignmentsPort: assignments.port, namespaces: environment.WATCH_NAMESPACES },
+    "the operator runs",
+  );
 }
 
 try {

@@ -4,8 +4,10 @@ import { isKubeError } from "../runtime/kube/error.ts";
 import type { EventRecorder } from "../runtime/kube/event.ts";
 import { type KubeObject, apiVersionOf, objectKey } from "../runtime/kube/object.ts";
 import type { Logger } from "../runtime/log.ts";
+import type { Note } from "../runtime/telemetry.ts";
 import { type Applied, applyChildren } from "./apply.ts";
 import { bidFarewell, holdBack, isHeldBack, letGo, removeOwn } from "./finalize.ts";
+import type { LeaderCounts } from "./guild-metrics.ts";
 import { childKey } from "./guild/child.ts";
 import { desired, migrationRetryMs, obsolete } from "./guild/desired.ts";
 import { developerAnnotation, hasDeveloper } from "./guild/developer.ts";
@@ -28,6 +30,9 @@ export type Reconciler = Senses & {
   recheckMs: number;
   /** How soon a guild that is well is looked at again, in milliseconds. */
   resyncMs: number;
+  /** Adds facts to the span of this look; only where there is one. */
+  note?: Note;
+  leaderCounts?: LeaderCounts;
   log: Logger;
 };
 
@@ -59,6 +64,7 @@ async function advance(reconciler: Reconciler, guild: DkpGuild, before: Observat
   const facts = progress(guild, settings, before);
   const wanted = desired(guild, settings, before, facts, reconciler.newPassword);
   const applied = await applyChildren(client, guild, wanted, before.children);
+  reconciler.note?.(outcomeCounts(applied));
   for (const result of applied) keepInMind(reconciler, guild, result);
   const after = withApplied(before, applied);
   for (const { resource, object } of obsolete(guild, after, progress(guild, settings, after))) {
@@ -72,6 +78,13 @@ async function advance(reconciler: Reconciler, guild: DkpGuild, before: Observat
   const refused = applied.flatMap((result) => (result.outcome === "refused" ? [result.error] : []));
   if (refused.length > 0) throw new AggregateError(refused, "the API server refused some children");
   return next;
+}
+
+/** How many children had which outcome. */
+function outcomeCounts(applied: Applied[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { outcome } of applied) counts[`children.${outcome}`] = (counts[`children.${outcome}`] ?? 0) + 1;
+  return counts;
 }
 
 function unlessGone(error: unknown): void {
@@ -171,6 +184,7 @@ async function writeStatus(
     if (isKubeError(error, 404)) return;
     throw error;
   }
+  reconciler.leaderCounts?.(guild.status, after);
   // Our own writes wake nobody, but whoever has the same token may have to stop now, or may go on.
   const hashes =
     guild.status?.tokenHash === after.tokenHash ? [] : [guild.status?.tokenHash, after.tokenHash];

@@ -2,12 +2,14 @@ import { randomBytes } from "node:crypto";
 import type { KubeClient } from "../runtime/kube/client.ts";
 import { eventRecorder } from "../runtime/kube/event.ts";
 import { electLeader } from "../runtime/kube/lease.ts";
-import { objectKey } from "../runtime/kube/object.ts";
+import { objectKey, refOfKey } from "../runtime/kube/object.ts";
 import { type WorkQueue, type WorkQueueMetrics, workQueue } from "../runtime/kube/work-queue.ts";
 import type { Logger } from "../runtime/log.ts";
+import type { Telemetry } from "../runtime/telemetry.ts";
+import type { LeaderCounts } from "./guild-metrics.ts";
 import type { GuildSettings } from "./guild/settings.ts";
 import { type LeaseRound, leaseRound } from "./leases.ts";
-import { reconcile } from "./reconcile.ts";
+import { type Reconciler, reconcile } from "./reconcile.ts";
 import { secretReader } from "./secrets.ts";
 import { type World, openWorld } from "./world.ts";
 
@@ -38,6 +40,9 @@ export type OperatorOptions = {
   /** Milliseconds since the epoch; the machine's clock by default. */
   clock?: () => number;
   queueMetrics?: WorkQueueMetrics;
+  leaderCounts?: LeaderCounts;
+  /** Where each reconcile is told as a span. */
+  telemetry?: Pick<Telemetry, "span" | "traceOf">;
   log: Logger;
 };
 
@@ -106,7 +111,7 @@ function guildQueue(
   leases: LeaseRound,
   wake: (key: string) => void,
 ): WorkQueue {
-  const { client, log, clock = () => Date.now() } = options;
+  const { client, log, clock = () => Date.now(), telemetry } = options;
   const events = eventRecorder({ client, component: "dkp.dev/operator", instance: options.identity, log });
   const reconciler = {
     client,
@@ -120,14 +125,16 @@ function guildQueue(
     newPassword: () => randomBytes(24).toString("base64url"),
     recheckMs: options.recheckMs ?? 25_000,
     resyncMs: options.resyncMs ?? 300_000,
+    ...(options.leaderCounts === undefined ? {} : { leaderCounts: options.leaderCounts }),
     log,
   };
   const work = workQueue({
     workers: options.workers,
-    reconcile: (key) => reconcile(reconciler, key),
+    reconcile: (key) =>
+      telemetry === undefined ? reconcile(reconciler, key) : traced(telemetry, reconciler, key),
     onError: ({ key, error, failures, retryInMs }) =>
       log.warn(
-        { err: error, guild: key, failures, retryInMs },
+        { err: error, guild: key, failures, retryInMs, ...telemetry?.traceOf(error) },
         "a guild could not be reconciled, trying again",
       ),
     ...(options.queueMetrics === undefined ? {} : { metrics: options.queueMetrics }),
@@ -139,6 +146,20 @@ function guildQueue(
       await events.flush();
     },
   };
+}
+
+/** A look at a guild as a span, with what came of it. */
+function traced(
+  telemetry: Pick<Telemetry, "span">,
+  reconciler: Reconciler,
+  key: string,
+): ReturnType<typeof reconcile> {
+  const { namespace = "", name } = refOfKey(key);
+  return telemetry.span("reconcile", { "k8s.namespace.name": namespace, guild: name }, async (note) => {
+    const next = await reconcile({ ...reconciler, note }, key);
+    note({ result: next.requeueAfterMs === undefined ? "success" : "requeue_after" });
+    return next;
+  });
 }
 
 type Leadership = { isLeader(): boolean; stop(): Promise<void> };

@@ -47,6 +47,8 @@ export type World = {
   /** Guilds whose status bears this short hash of a token. */
   guildsWithToken(hash: string): readonly DkpGuild[];
   children(guild: DkpGuild): Children;
+  /** One child of a guild, by its kind and name. */
+  child(guild: DkpGuild, resource: Resource, name: string): KubeObject | undefined;
   /** Takes in the answer of an own write, so that its echo wakes nobody. */
   remember(resource: Resource, object: KubeObject): void;
   /** Watched kinds that the API server does not know. */
@@ -112,6 +114,10 @@ export function openWorld(options: {
         own: new Map(own.map((object) => [childKey(object), object])),
         foreign: all.filter((object) => !belongsTo(guild, object)),
       };
+    },
+    child: (guild, resource, name) => {
+      const found = caches.get(resource.plural)?.get({ namespace: guild.metadata.namespace, name });
+      return found !== undefined && belongsTo(guild, found) ? found : undefined;
     },
     remember: (resource, object) => {
       if (resource === kinds.guilds) guilds.remember(object as GuildObject);

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** What is wrong, in sentences; none means well. */
@@ -30,11 +30,18 @@ export async function healthServer(options: HealthServerOptions): Promise<Health
     ...(metrics === undefined ? {} : { "/metrics": (_, response) => answerMetrics(metrics, response) }),
     ...options.routes,
   };
-  const server = createServer((request, response) => void route(routes, request, response));
+  return listening(
+    createServer((request, response) => void route(routes, request, response)),
+    options.address,
+  );
+}
+
+/** Has a server listen at an address such as `:8080`, `127.0.0.1:0` or `[::]:8080`. Rejects when the address cannot be had. */
+export async function listening(server: Server, address: string): Promise<HealthServer> {
   // Probes and scrapes are small and quick; whoever is not has no business here.
   server.requestTimeout = 10_000;
   server.headersTimeout = 5_000;
-  const { host, port } = parseAddress(options.address);
+  const { host, port } = parseAddress(address);
   server.listen(port, host);
   await once(server, "listening");
   return {

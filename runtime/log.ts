@@ -16,6 +16,8 @@ export type LoggerOptions = {
   destination?: { write(line: string): void };
   /** Also handed each JSON line, e.g. to export it by OTLP. */
   sink?: (line: string) => void;
+  /** Further facts of each line, e.g. of the span in hand. */
+  facts?: () => Record<string, string>;
 };
 
 /** Names under which credentials travel; whatever stands there, up to two levels deep, is never written. */
@@ -32,7 +34,7 @@ const secretNames = [
 
 /** A logger that writes synchronously, so that nothing is lost in a crash. Credentials are redacted by name. */
 export function logger(options: LoggerOptions): Logger {
-  const { level, format, name, sink } = options;
+  const { level, format, name, sink, facts } = options;
   const paths = secretNames.flatMap((secret) => [secret, `*.${secret}`, `*.*.${secret}`]);
   const out = options.destination ?? pino.destination({ dest: 1, sync: true });
   return pino(
@@ -44,6 +46,7 @@ export function logger(options: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: [...paths, ...(options.redact ?? [])], censor: "[redacted]" },
       serializers: { err: errorFacts },
+      ...(facts === undefined ? {} : { mixin: facts }),
     },
     {
       write(line: string) {

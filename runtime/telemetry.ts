@@ -5,6 +5,16 @@ import { prometheusProducer } from "./prometheus-bridge.ts";
 
 type Attributes = Record<string, string | number | boolean>;
 
+/** Adds attributes to the span that work runs in. */
+export type Note = (attributes: Attributes) => void;
+
+/** Runs work in a span. */
+export type RunInSpan = <T>(
+  name: string,
+  attributes: Attributes,
+  work: (note: Note) => Promise<T>,
+) => Promise<T>;
+
 export type TelemetryOptions = {
   serviceName: string;
   version: string;
@@ -20,7 +30,11 @@ export type TelemetryOptions = {
 
 export type Telemetry = {
   /** Runs `work` in a span; a throw is recorded on it and thrown on. Without an endpoint it only runs `work`. */
-  span<T>(name: string, attributes: Attributes, work: () => Promise<T>): Promise<T>;
+  span: RunInSpan;
+  /** Records as a child of the span in hand what has just ended after `seconds`; nothing outside of a span. */
+  ended(name: string, seconds: number, attributes: Attributes): void;
+  /** `trace_id` and `span_id` of the span in hand, or of that in which `error` was thrown; empty without one. */
+  traceOf(error?: unknown): Record<string, string>;
   /** Exports one pino JSON line as a log record; the `sink` of `logger`. */
   emitLine(line: string): void;
   /** Sends what is left, bounded by five seconds; never throws. */
@@ -30,21 +44,22 @@ export type Telemetry = {
 /** Traces, metrics and logs by OTLP/HTTP. */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { endpoint } = options;
-  if (endpoint === undefined || endpoint === "")
-    return { span: (_name, _attributes, work) => work(), emitLine() {}, async shutdown() {} };
+  if (endpoint === undefined || endpoint === "") return silence;
   const [api, sdk] = await Promise.all([
     import("@opentelemetry/api"),
     startSdk(options, endpoint.replace(/\/+$/, "")),
   ]);
   const tracer = api.trace.getTracer(options.serviceName, options.version);
+  const failed = new WeakMap<object, Record<string, string>>();
   const records = api.logs.getLogger(options.serviceName, options.version);
   return {
     span: (name, attributes, work) =>
       tracer.startActiveSpan(name, { attributes }, async (span) => {
         try {
-          return await work();
+          return await work((more) => void span.setAttributes(more));
         } catch (error) {
           const message = error instanceof Error ? error.message : String(error);
+          if (error instanceof Error && !failed.has(error)) failed.set(error, idsOf(span.spanContext()));
           span.recordException({ name: error instanceof Error ? error.name : "Error", message });
           span.setStatus({ code: api.SpanStatusCode.ERROR, message });
           throw error;
@@ -52,6 +67,16 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
           span.end();
         }
       }),
+    ended(childName, seconds, attributes) {
+      if (api.trace.getActiveSpan() === undefined) return;
+      const startTime = Date.now() - seconds * 1_000;
+      tracer.startSpan(childName, { attributes, startTime }).end();
+    },
+    traceOf(error) {
+      if (error instanceof Error) return failed.get(error) ?? {};
+      const context = api.trace.getActiveSpan()?.spanContext();
+      return context === undefined ? {} : idsOf(context);
+    },
     emitLine(line) {
       const { time, level, msg, ...facts } = JSON.parse(line) as Record<string, unknown>;
       records.emit({
@@ -67,6 +92,19 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
       await Promise.race([sdk.shutdown().catch(() => undefined), pause(5_000)]);
     },
   };
+}
+
+const silence: Telemetry = {
+  span: (_name, _attributes, work) => work(() => undefined),
+  ended() {},
+  traceOf: () => ({}),
+  emitLine() {},
+  async shutdown() {},
+};
+
+/** The names that log collectors look for. */
+function idsOf({ traceId, spanId }: { traceId: string; spanId: string }): Record<string, string> {
+  return { trace_id: traceId, span_id: spanId };
 }
 
 function severity(level: string, numbers: typeof SeverityNumber): SeverityNumber {

@@ -121,7 +121,8 @@ function identityOf(
   return children.get(`Database/${sharedNames(guild).database}`)?.metadata.uid;
 }
 
-function readReport(live: KubeObject | undefined): Report | undefined {
+/** What the bot's leader reported, in its ConfigMap; undefined where there is none yet or none that can be read. */
+export function readReport(live: KubeObject | undefined): Report | undefined {
   const text = (live?.["data"] as Record<string, string> | undefined)?.[reportKey];
   if (text === undefined) return undefined;
   try {

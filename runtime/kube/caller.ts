@@ -31,7 +31,10 @@ export type Caller = {
 /** The one place where requests are made and their outcomes become answers or KubeErrors. */
 export function callerOf(options: KubeClientOptions, transport: Transport): Caller {
   const { connection, userAgent, observe } = options;
-  const measured = async (method: string, send: () => Promise<HttpResponse>): Promise<HttpResponse> => {
+  const measured = async (
+    { method, path }: Pick<Call, "path"> & { method: string },
+    send: () => Promise<HttpResponse>,
+  ): Promise<HttpResponse> => {
     const startedAtMs = performance.now();
     let status = "error";
     try {
@@ -39,7 +42,7 @@ export function callerOf(options: KubeClientOptions, transport: Transport): Call
       status = String(response.status);
       return response;
     } finally {
-      observe?.({ method, status, seconds: (performance.now() - startedAtMs) / 1_000 });
+      observe?.({ method, path, status, seconds: (performance.now() - startedAtMs) / 1_000 });
     }
   };
   const requestOf = async (call: Call, refresh: boolean): Promise<HttpRequest> => ({
@@ -64,10 +67,7 @@ export function callerOf(options: KubeClientOptions, transport: Transport): Call
       },
       async (refresh) => {
         const request = await requestOf(call, refresh);
-        return answerText(
-          call,
-          await measured(call.method, () => answered(call, transport.request(request))),
-        );
+        return answerText(call, await measured(call, () => answered(call, transport.request(request))));
       },
     );
   return {
@@ -77,7 +77,9 @@ export function callerOf(options: KubeClientOptions, transport: Transport): Call
     },
     async *stream<T extends KubeObject>(call: Call, { idleTimeoutMs, onOpen }: WatchOptions) {
       const request = { ...(await requestOf(call, false)), idleTimeoutMs };
-      const response = await measured("WATCH", () => answered(call, transport.stream(request)));
+      const response = await measured({ ...call, method: "WATCH" }, () =>
+        answered(call, transport.stream(request)),
+      );
       if (response.status !== 200) await answerText(call, response);
       onOpen?.();
       yield* watchEvents<T>(describeCall(call), response.body);

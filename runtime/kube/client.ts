@@ -57,8 +57,13 @@ export type RemoveOptions = RequestOptions & {
   gracePeriodSeconds?: number;
 };
 
-/** Told about every attempt: `status` is the HTTP status or "error". */
-export type RequestObserver = (request: { method: string; status: string; seconds: number }) => void;
+/** Told about every attempt: `status` is the HTTP status or "error", `path` is without the query. */
+export type RequestObserver = (request: {
+  method: string;
+  path: string;
+  status: string;
+  seconds: number;
+}) => void;
 
 /**
  * Raw JSON in and out: what is sent is exactly what the caller wrote, what comes back is exactly what the server said.

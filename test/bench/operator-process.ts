@@ -30,6 +30,7 @@ export async function startOperator(
       BOT_IMAGE: settings.botImage,
       POSTGRES_IMAGE: settings.postgresImage,
       METRICS_ADDRESS: "127.0.0.1:0",
+      ASSIGNMENTS_ADDRESS: "127.0.0.1:0",
       POD_NAME: `operator-${process.hrtime.bigint()}`,
       POD_NAMESPACE: "dkp-system",
       LOG_LEVEL: "info",

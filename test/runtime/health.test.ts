@@ -58,7 +58,7 @@ test.each(["8080", "host", ":99999", "a:b"])("refuses the address %s", async (ad
 
 test("shows the metrics that operators know by name", async () => {
   const registry = metricsRegistry({ app: "dkp" });
-  requestMetrics(registry, "api:6443")({ method: "GET", status: "200", seconds: 0.01 });
+  requestMetrics(registry, "api:6443")({ method: "GET", path: "/api/v1/pods", status: "200", seconds: 0.01 });
   leaderMetrics(registry, "dkp-operator", () => true);
   const queue = workQueue({
     workers: 3,

@@ -1,39 +1,14 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { expect, test, vi } from "vitest";
 import { logger } from "../../runtime/log.ts";
 import { startTelemetry } from "../../runtime/telemetry.ts";
-
-/** An OTLP/HTTP collector that keeps what it is sent. */
-async function startCollector() {
-  const received: { path: string; body: string }[] = [];
-  const server = createServer((request, response) => {
-    let body = "";
-    request.on("data", (piece: Buffer) => (body += piece.toString()));
-    request.on("end", () => {
-      received.push({ path: request.url ?? "", body });
-      response.writeHead(200, { "content-type": "application/json" });
-      response.end("{}");
-    });
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    received,
-    bodies: (path: string) => received.filter((one) => one.path === path).map((one) => one.body),
-    close: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
+import { startCollector } from "./collector.ts";
 
 test("without an endpoint work simply runs", async () => {
   const telemetry = await startTelemetry({ serviceName: "bot", version: "1" });
   expect(await telemetry.span("reconcile", {}, async () => 7)).toBe(7);
+  expect(telemetry.traceOf()).toEqual({});
+  telemetry.ended("GET", 1, {});
   telemetry.emitLine("not even looked at");
   await telemetry.shutdown();
 });
