@@ -46,19 +46,23 @@ export function guildMetrics(
   );
   if (!options.perGuild) return;
   const readiness = { name: "dkp_guild_ready", help: "1 while the guild is Ready." };
-  new GuildGauge(registry, readiness, guilds, ({ status }) =>
-    status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") === true
-      ? 1
-      : 0,
+  registry.registerMetric(
+    new GuildGauge(readiness, guilds, ({ status }) =>
+      status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") === true
+        ? 1
+        : 0,
+    ),
   );
   const age = {
     name: "dkp_guild_backup_age_seconds",
     help: "Seconds since the guild's last base backup was completed; no series where there was none.",
   };
-  new GuildGauge(registry, age, guilds, ({ status }) => {
-    const atMs = Date.parse(status?.backup?.lastSuccess ?? "");
-    return Number.isNaN(atMs) ? undefined : Math.max(0, (clock() - atMs) / 1_000);
-  });
+  registry.registerMetric(
+    new GuildGauge(age, guilds, ({ status }) => {
+      const atMs = Date.parse(status?.backup?.lastSuccess ?? "");
+      return Number.isNaN(atMs) ? undefined : Math.max(0, (clock() - atMs) / 1_000);
+    }),
+  );
 }
 
 function countBy(
@@ -102,12 +106,11 @@ class GuildGauge extends Gauge {
   readonly #valueOf: (guild: DkpGuild) => number | undefined;
 
   constructor(
-    registry: Registry,
     facts: { name: string; help: string },
     guilds: () => Iterable<DkpGuild>,
     valueOf: (guild: DkpGuild) => number | undefined,
   ) {
-    super({ ...facts, labelNames: ["namespace", "guild"], registers: [registry] });
+    super({ ...facts, labelNames: ["namespace", "guild"], registers: [] });
     this.#guilds = guilds;
     this.#valueOf = valueOf;
   }

@@ -56,7 +56,7 @@ function ofCluster({ metadata }: KubeObject, spec: ClusterSpec, children: KubeOb
 }
 
 function ofChild(child: KubeObject, children: KubeObject[]): Sum {
-  const spec = (child["spec"] ?? {}) as object;
+  const spec = child["spec"] ?? {};
   if (child.kind === "Deployment") {
     const { replicas = 0, template } = spec as WorkloadSpec;
     return times(replicas, ofTemplate(template));

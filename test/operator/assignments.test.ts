@@ -155,6 +155,10 @@ describe("/guild-assignments", () => {
   });
 });
 
+function led(pod: string, term: number): DkpGuildStatus {
+  return { observedGeneration: 1, leader: { pod, term } };
+}
+
 describe("metrics of guilds", () => {
   test("count phases and rollouts, zeros too, and tell of each guild's readiness and backup", async () => {
     const registry = new Registry();
@@ -193,10 +197,6 @@ describe("metrics of guilds", () => {
   test("count new terms of leaders, and changes of pod among them", async () => {
     const registry = new Registry();
     const count = leaderCounts(registry);
-    const led = (pod: string, term: number): DkpGuildStatus => ({
-      observedGeneration: 1,
-      leader: { pod, term },
-    });
     count(undefined, led("a", 1));
     count(led("a", 1), led("a", 1));
     count(led("a", 1), led("b", 2));

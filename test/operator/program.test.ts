@@ -72,6 +72,8 @@ describe("the program, with the rights it is shipped with", () => {
 
   const ask = async (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
 
+  const askOther = async (path: string) => fetch(`http://127.0.0.1:${assignmentsPort}${path}`);
+
   test("becomes ready and brings a guild up", async () => {
     await vi.waitFor(async () => expect((await ask("/readyz")).status).toBe(200), patience);
     expect((await ask("/healthz")).status).toBe(200);
@@ -92,9 +94,8 @@ describe("the program, with the rights it is shipped with", () => {
   });
 
   test("tells on a port of its own which pod leads the guild", async () => {
-    const other = (path: string) => fetch(`http://127.0.0.1:${assignmentsPort}${path}`);
-    expect(await (await other("/health")).json()).toEqual({ status: "ok", leader: true, problems: [] });
-    const text = await (await other("/guild-assignments")).text();
+    expect(await (await askOther("/health")).json()).toEqual({ status: "ok", leader: true, problems: [] });
+    const text = await (await askOther("/guild-assignments")).text();
     expect(JSON.parse(text)).toMatchObject([
       { guildId: "500000000000000001", namespace: "space", name: "watch", pod: "bot-0", ready: true },
     ]);
