@@ -9,7 +9,7 @@ type Attributes = Record<string, string | number | boolean>;
 export type Note = (attributes: Attributes) => void;
 
 /** Runs work in a span. */
-export type RunInSpan = <T>(
+type RunInSpan = <T>(
   name: string,
   attributes: Attributes,
   work: (note: Note) => Promise<T>,
