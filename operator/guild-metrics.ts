@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { DkpGuild } from "../crds/dkp-guild.ts";
 import { type DkpGuildStatus, phases, rolloutStates } from "../crds/status.ts";
 import type { AssignmentsOptions } from "./assignments.ts";
+import { backupAges } from "./guild/backup.ts";
 
 /** Counts what became of guilds' leaders, told about each status that is written. */
 export type LeaderCounts = (before: DkpGuildStatus | undefined, after: DkpGuildStatus) => void;
@@ -46,23 +47,19 @@ export function guildMetrics(
   );
   if (!options.perGuild) return;
   const readiness = { name: "dkp_guild_ready", help: "1 while the guild is Ready." };
-  registry.registerMetric(
-    new GuildGauge(readiness, guilds, ({ status }) =>
-      status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") === true
-        ? 1
-        : 0,
-    ),
-  );
+  registry.registerMetric(new GuildGauge(readiness, () => readinessOf(guilds())));
   const age = {
     name: "dkp_guild_backup_age_seconds",
     help: "Seconds since the guild's last base backup was completed; no series where there was none.",
   };
-  registry.registerMetric(
-    new GuildGauge(age, guilds, ({ status }) => {
-      const atMs = Date.parse(status?.backup?.lastSuccess ?? "");
-      return Number.isNaN(atMs) ? undefined : Math.max(0, (clock() - atMs) / 1_000);
-    }),
-  );
+  registry.registerMetric(new GuildGauge(age, () => backupAges(guilds(), clock())));
+}
+
+function* readinessOf(guilds: Iterable<DkpGuild>): Generator<Measured> {
+  for (const { metadata, status } of guilds) {
+    const ready = status?.conditions?.find(({ type }) => type === "Ready");
+    yield { namespace: metadata.namespace, guild: metadata.name, value: ready?.status === "True" ? 1 : 0 };
+  }
 }
 
 function countBy(
@@ -98,40 +95,30 @@ function counted(
   });
 }
 
-type Measured = { labels: { namespace: string; guild: string }; value: number };
+type Measured = { namespace: string; guild: string; value: number };
 
 /** A gauge with a series for each guild that has a value, made up when it is read: keeping ten thousand costs ten times as much. */
 class GuildGauge extends Gauge {
-  readonly #guilds: () => Iterable<DkpGuild>;
-  readonly #valueOf: (guild: DkpGuild) => number | undefined;
+  readonly #measure: () => Iterable<Measured>;
 
-  constructor(
-    facts: { name: string; help: string },
-    guilds: () => Iterable<DkpGuild>,
-    valueOf: (guild: DkpGuild) => number | undefined,
-  ) {
+  constructor(facts: { name: string; help: string }, measure: () => Iterable<Measured>) {
     super({ ...facts, labelNames: ["namespace", "guild"], registers: [] });
-    this.#guilds = guilds;
-    this.#valueOf = valueOf;
-  }
-
-  *#measure(): Generator<Measured> {
-    for (const guild of this.#guilds()) {
-      const value = this.#valueOf(guild);
-      const { namespace, name } = guild.metadata;
-      if (value !== undefined) yield { labels: { namespace, guild: name }, value };
-    }
+    this.#measure = measure;
   }
 
   /** For JSON. */
   override async get(): ReturnType<Gauge["get"]> {
-    return { ...(await super.get()), values: [...this.#measure()] };
+    const values = Array.from(this.#measure(), ({ namespace, guild, value }) => ({
+      labels: { namespace, guild },
+      value,
+    }));
+    return { ...(await super.get()), values };
   }
 
-  /** For text, which the registry asks of its own histograms in this way: names of ours need no escaping, label by label. */
+  /** For text, by a name that the registry looks for. Names of guilds need no escaping, so each line is one string. */
   async getForPromString() {
     const facts = await super.get();
-    const values = [...this.#measure()].map(({ labels: { namespace, guild }, value }) => ({
+    const values = Array.from(this.#measure(), ({ namespace, guild, value }) => ({
       metricName: `${facts.name}{namespace="${namespace}",guild="${guild}"}`,
       value,
     }));

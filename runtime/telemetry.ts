@@ -9,11 +9,7 @@ type Attributes = Record<string, string | number | boolean>;
 export type Note = (attributes: Attributes) => void;
 
 /** Runs work in a span. */
-type RunInSpan = <T>(
-  name: string,
-  attributes: Attributes,
-  work: (note: Note) => Promise<T>,
-) => Promise<T>;
+type RunInSpan = <T>(name: string, attributes: Attributes, work: (note: Note) => Promise<T>) => Promise<T>;
 
 export type TelemetryOptions = {
   serviceName: string;

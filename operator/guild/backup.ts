@@ -177,15 +177,15 @@ export function obsoleteSchedules(
     .map((object) => ({ resource: scheduledBackups, object }));
 }
 
-/** How old each guild's last base backup is, for the metric dkp_guild_backup_age_seconds; guilds without one are left out. */
+/** How old each guild's last base backup is in seconds, for the metric dkp_guild_backup_age_seconds; guilds without one are left out. */
 export function backupAges(
   guilds: Iterable<DkpGuild>,
   nowMs: number,
-): { namespace: string; guild: string; seconds: number }[] {
+): { namespace: string; guild: string; value: number }[] {
   return [...guilds].flatMap(({ metadata, status }) => {
     const last = status?.backup?.lastSuccess;
     if (last === undefined) return [];
-    const seconds = Math.max(0, (nowMs - Date.parse(last)) / 1_000);
-    return [{ namespace: metadata.namespace, guild: metadata.name, seconds }];
+    const value = Math.max(0, (nowMs - Date.parse(last)) / 1_000);
+    return [{ namespace: metadata.namespace, guild: metadata.name, value }];
   });
 }

@@ -60,5 +60,5 @@ describe("the last base backup, now being noon of the tenth,", () => {
 test("the age of a backup is in seconds, and a guild without one has none", () => {
   const nowMs = Date.parse("2026-11-10T12:00:00Z");
   const guilds = [guild("a", { backup: { lastSuccess: "2026-11-10T11:00:00Z" } }), guild("b")];
-  expect(backupAges(guilds, nowMs)).toEqual([{ namespace: "guilds", guild: "a", seconds: 3_600 }]);
+  expect(backupAges(guilds, nowMs)).toEqual([{ namespace: "guilds", guild: "a", value: 3_600 }]);
 });
