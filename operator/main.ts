@@ -1,3 +1,4 @@
+import type { Registry } from "prom-client";
 import { EnvironmentError, parseEnvironment } from "../runtime/environment.ts";
 import { healthServer } from "../runtime/health.ts";
 import { kubeClient } from "../runtime/kube/client.ts";
@@ -6,15 +7,15 @@ import {
   connectionFromKubeConfig,
   inClusterConnection,
 } from "../runtime/kube/config.ts";
-import { logger } from "../runtime/log.ts";
+import { type Logger, logger } from "../runtime/log.ts";
 import { leaderMetrics, metricsRegistry, requestMetrics, workQueueMetrics } from "../runtime/metrics.ts";
-import { onShutdown } from "../runtime/shutdown.ts";
+import { type Shutdown, onShutdown } from "../runtime/shutdown.ts";
 import { startTelemetry } from "../runtime/telemetry.ts";
 import { assignmentsServer } from "./assignments.ts";
 import { type Environment, environmentSchema, guildSettings } from "./config.ts";
 import { assignmentsMetrics, guildMetrics, leaderCounts } from "./guild-metrics.ts";
 import { operatorName } from "./guild/names.ts";
-import { startOperator } from "./start.ts";
+import { type Operator, startOperator } from "./start.ts";
 
 function connection(environment: Environment): Promise<KubeConnection> | KubeConnection {
   if (environment.KUBECONFIG !== undefined) return connectionFromKubeConfig(environment.KUBECONFIG);
@@ -82,6 +83,17 @@ async function main(environment: Environment): Promise<void> {
     perGuild: environment.GUILD_METRICS === "on",
   });
   shutdown.step("operator", () => operator.stop());
+  await serve(environment, operator, registry, shutdown, log);
+}
+
+/** Opens the two ports. */
+async function serve(
+  environment: Environment,
+  operator: Operator,
+  registry: Registry,
+  shutdown: Shutdown,
+  log: Logger,
+): Promise<void> {
   const server = await healthServer({
     address: environment.METRICS_ADDRESS,
     checks: { live: () => [], ready: () => operator.problems() },

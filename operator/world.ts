@@ -47,7 +47,7 @@ export type World = {
   /** Guilds whose status bears this short hash of a token. */
   guildsWithToken(hash: string): readonly DkpGuild[];
   children(guild: DkpGuild): Children;
-  /** One child of a guild, by its kind and name. */
+  /** What has the name of one child of a guild. */
   child(guild: DkpGuild, resource: Resource, name: string): KubeObject | undefined;
   /** Takes in the answer of an own write, so that its echo wakes nobody. */
   remember(resource: Resource, object: KubeObject): void;
@@ -115,10 +115,7 @@ export function openWorld(options: {
         foreign: all.filter((object) => !belongsTo(guild, object)),
       };
     },
-    child: (guild, resource, name) => {
-      const found = caches.get(resource.plural)?.get({ namespace: guild.metadata.namespace, name });
-      return found !== undefined && belongsTo(guild, found) ? found : undefined;
-    },
+    child: ({ metadata: { namespace } }, { plural }, name) => caches.get(plural)?.get({ namespace, name }),
     remember: (resource, object) => {
       if (resource === kinds.guilds) guilds.remember(object as GuildObject);
       else caches.get(resource.plural)?.remember(object);

@@ -117,7 +117,8 @@ describe("/guild-assignments", () => {
   test("says what the bot reported since the status was written", async () => {
     const newer = { ...report, leader: "bot-new", discord: { state: "Unreachable", message: "" } };
     const data = { "report.json": JSON.stringify(newer) };
-    const metadata = { name: "guild-00001-report", resourceVersion: "5" };
+    const ownerReferences = [{ apiVersion: "x", kind: "DkpGuild", name: "guild-00001", uid: "uid-1" }];
+    const metadata = { name: "guild-00001-report", resourceVersion: "5", ownerReferences };
     reports.set("guild-00001", { apiVersion: "v1", kind: "ConfigMap", metadata, data });
     const [found] = await list("?guildId=100000000000000001");
     expect(found).toMatchObject({ pod: "bot-new", health: { connected: false, discord: "Unreachable" } });
