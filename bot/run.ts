@@ -5,7 +5,7 @@ import type { KubeClient } from "../runtime/kube/client.ts";
 import { inClusterConnection } from "../runtime/kube/config.ts";
 import { lightKubeClient } from "../runtime/kube/light-client.ts";
 import type { Logger } from "../runtime/log.ts";
-import { leaderMetrics, requestMetrics } from "../runtime/metrics.ts";
+import { leaderMetrics as leaderElectionMetric, requestMetrics } from "../runtime/metrics.ts";
 import type { Shutdown } from "../runtime/shutdown.ts";
 import type { Telemetry } from "../runtime/telemetry.ts";
 import type { BotSettings } from "./config.ts";
@@ -20,6 +20,7 @@ import {
   type Leadership,
 } from "./jobs/leadership.ts";
 import { periodically } from "./jobs/periodic.ts";
+import { leaderMetrics, poolMetrics } from "./leader-metrics.ts";
 import { leaderJobs } from "./leader.ts";
 import { configuredRestore } from "./restore.ts";
 import { serveCommands, type Serving } from "./serve.ts";
@@ -51,11 +52,9 @@ export async function runBot(options: RunOptions): Promise<{ port: number }> {
   const facts = botFacts(log);
   let leadership: Leadership | undefined;
   const metrics = botMetrics(options.registry);
-  leaderMetrics(
-    options.registry,
-    settings.lease?.name ?? "postgresql",
-    () => leadership?.isLeader() ?? false,
-  );
+  const isLeader = () => leadership?.isLeader() ?? false;
+  leaderElectionMetric(options.registry, settings.lease?.name ?? "postgresql", isLeader);
+  const leading = leaderMetrics(options.registry, isLeader);
   const health = await healthServer({
     address: settings.metricsAddress,
     checks: {
@@ -72,6 +71,7 @@ export async function runBot(options: RunOptions): Promise<{ port: number }> {
   }
   const database = openDatabase(settings.database);
   const reader = openReader(database, log);
+  poolMetrics(options.registry, database.pool);
   shutdown.step("database pool", () => Promise.all([database.close(), reader.close()]).then(() => undefined));
   followCredentials(database, options);
   const store = openStore({
@@ -89,12 +89,19 @@ export async function runBot(options: RunOptions): Promise<{ port: number }> {
   serving.catch(() => undefined); // Rejects only when the shutdown began before the database was there.
   const lead = leaderJobs({ ...options, identity, cluster, facts, store, serving, config });
   if (cluster !== undefined && settings.lease !== undefined) {
-    leadership = leaseLeadership({ ...cluster, lease: settings.lease, identity, lead, log });
+    leadership = leaseLeadership({
+      ...cluster,
+      lease: settings.lease,
+      identity,
+      lead,
+      metrics: leading,
+      log,
+    });
     shutdown.step("lease", () => leadership?.stop());
   }
   const [{ presence }, { intakeStop }] = await Promise.all([store, serving]);
   if (leadership === undefined) {
-    leadership = standaloneLeadership({ presence, identity, lead, log });
+    leadership = standaloneLeadership({ presence, identity, lead, metrics: leading, log });
     shutdown.step("leader lock", () => leadership?.stop());
   }
   // Leadership goes at once and not after slow answers, so that the next leader's jobs do not wait for them.

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeClient } from "../../runtime/kube/client.ts";
 import { electLeader, type Election } from "../../runtime/kube/lease.ts";
 import type { Logger } from "../../runtime/log.ts";
+import type { LeaderMetrics } from "../leader-metrics.ts";
 
 /** Who runs the jobs that must run once. */
 export type Leadership = {
@@ -48,9 +49,12 @@ export function leaseLeadership(options: {
   lease: { name: string; durationMs: number; renewDeadlineMs: number; retryPeriodMs: number };
   identity: string;
   lead: Lead;
+  metrics: LeaderMetrics;
   log: Logger;
 }): Leadership {
-  const { client, namespace, lease, identity, log } = options;
+  const { client, namespace, lease, identity, metrics, log } = options;
+  const forbidden = forbiddenTeller(lease.name, log);
+  let leader: string | undefined;
   log.info({ identity, namespace }, "starting leader election for sync job");
   const election: Election = electLeader({
     client,
@@ -67,7 +71,14 @@ export function leaseLeadership(options: {
       return options.lead(signal);
     },
     onLost: (reason) => log.warn({ identity, reason }, "lost leadership, jobs stopped"),
+    onRenewal: (result) => metrics.renewal(result),
+    onForbidden(error) {
+      metrics.renewal("forbidden");
+      forbidden(error.message);
+    },
     onNewLeader: (holder) => {
+      metrics.leader(holder, leader);
+      leader = holder;
       if (holder !== identity) {
         log.info({ leader: holder }, "another replica leads");
       }
@@ -75,6 +86,26 @@ export function leaseLeadership(options: {
     log,
   });
   return { isLeader: () => election.isLeader(), stop: () => election.stop() };
+}
+
+/** The same refusal is told once in this time: candidates go on trying every few seconds. */
+const forbiddenAgainMs = 60_000;
+
+/** Names the verb that the Role lacks; the replica goes on serving commands as a follower. */
+function forbiddenTeller(lease: string, log: Logger): (sentence: string) => void {
+  const told = new Map<string, number>();
+  return (sentence) => {
+    const [, verb = "use", resource = "leases"] = /cannot (\w+) resource "([\w/]+)"/.exec(sentence) ?? [];
+    const key = `${verb} ${resource}`;
+    if (performance.now() < (told.get(key) ?? 0)) {
+      return;
+    }
+    told.set(key, performance.now() + forbiddenAgainMs);
+    log.error(
+      { verb, resource, lease },
+      `the Role does not allow to ${verb} ${resource}: this replica cannot lead; add the verb for ${lease} to the bot's Role`,
+    );
+  };
 }
 
 /** What leadership without Kubernetes needs of this replica's connection to the database. */
@@ -85,10 +116,11 @@ export function standaloneLeadership(options: {
   presence: LeaderLock;
   identity: string;
   lead: Lead;
+  metrics: LeaderMetrics;
   log: Logger;
   retryMs?: number;
 }): Leadership {
-  const { presence, identity, log } = options;
+  const { presence, identity, metrics, log } = options;
   const stopping = new AbortController();
   const pollMs = options.retryMs ?? 500;
 
@@ -97,6 +129,7 @@ export function standaloneLeadership(options: {
       return;
     }
     const over = new AbortController();
+    metrics.leader(identity, undefined);
     log.info({ identity }, "elected as sync leader, starting member sync job");
     const led = options.lead(AbortSignal.any([over.signal, stopping.signal]));
     while (presence.leading() && !stopping.signal.aborted) {

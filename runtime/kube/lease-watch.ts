@@ -32,6 +32,7 @@ export async function followLease(
   } catch (error) {
     if (!(error instanceof KubeError)) throw error;
     if (ending.aborted) return;
+    if (error.status === 403) candidate.onForbidden?.(error);
     candidate.log.debug({ err: error, lease: name }, "the watch of the lease ended, looking again");
   } finally {
     alarm.clear();

@@ -29,6 +29,10 @@ export type ElectionOptions = {
   onAcquired(signal: AbortSignal): void | Promise<void>;
   onLost(reason: "stopped" | "expired" | "taken"): void;
   onNewLeader?(identity: string): void;
+  /** How an attempt to renew ended; for metrics. */
+  onRenewal?(result: "renewed" | "conflict" | "failed" | "taken"): void;
+  /** Told of a request that the Role does not allow: the server's sentence names the verb. The candidacy goes on. */
+  onForbidden?(error: KubeError): void;
   log: Logger;
 };
 
@@ -42,7 +46,8 @@ export type Election = {
 };
 
 /** The options with their defaults. */
-export type Candidate = Required<Omit<ElectionOptions, "onNewLeader">> & Pick<ElectionOptions, "onNewLeader">;
+export type Candidate = Required<Omit<ElectionOptions, Optional>> & Pick<ElectionOptions, Optional>;
+type Optional = "onNewLeader" | "onRenewal" | "onForbidden";
 
 /**
  * Stands as a candidate for a `coordination.k8s.io/v1` Lease. Needs get, update and watch on it (and create with `create`).
@@ -115,6 +120,7 @@ async function acquire(
       if (signal.aborted) return undefined;
       // Somebody else was faster: what they wrote is read at once.
       if (error.status === 409) continue;
+      if (error.status === 403) candidate.onForbidden?.(error);
       candidate.log.debug(
         { err: error, lease: candidate.name },
         "the lease cannot be read or taken, trying again",
@@ -177,6 +183,7 @@ async function renew(candidate: Candidate, leadership: Leadership): Promise<"sto
     await pause(Math.min(delayMs, leftMs), stopping);
     if (stopping.aborted) return "stopped";
     const outcome = await renewOnce(candidate, leadership);
+    candidate.onRenewal?.(outcome);
     if (outcome === "taken") return "taken";
     delayMs = { renewed: candidate.renewPeriodMs, conflict: 0, failed: candidate.retryPeriodMs }[outcome];
   }
@@ -206,6 +213,7 @@ async function renewOnce(
     // Changed by somebody, perhaps only its labels, or gone: the next attempt reads it first.
     if (error.status === 409 || error.status === 404) sighting.lease = undefined;
     if (error.status === 409) return "conflict";
+    if (error.status === 403) candidate.onForbidden?.(error);
     if (!stopping.aborted)
       candidate.log.warn({ err: error, lease: name }, "the lease was not renewed, trying again");
     return "failed";

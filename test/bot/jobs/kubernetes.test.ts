@@ -114,7 +114,9 @@ describe("in Kubernetes", () => {
   let second: Replica;
 
   test("a bot says where it is and leads by the guild's Lease", async () => {
-    first = await home.replica(environment("night-watch-bot-0"));
+    // A Lease of a minute: whoever takes over within these tests was handed it.
+    const patient = { LEASE_DURATION: "60", LEASE_RENEW_DEADLINE: "40" };
+    first = await home.replica({ ...environment("night-watch-bot-0"), ...patient });
     await until(async () => (await holder()) === "night-watch-bot-0");
     const facts = { identity: "night-watch-bot-0" };
     expect(line(first, "detected Kubernetes environment, using leader election for syncs")).toBeDefined();
@@ -169,6 +171,15 @@ describe("in Kubernetes", () => {
     await until(async () => (await reported())?.term === 2);
     const released = first.logs.findIndex(({ msg }) => msg === "lost leadership, jobs stopped");
     const closed = first.logs.findIndex(({ step }) => step === "ledger");
+    const metrics = await (await fetch(`http://127.0.0.1:${second.port}/metrics`)).text();
+    expect(metrics).toMatch(/^dkp_is_leader 1$/m);
+    expect(metrics).toMatch(/^dkp_leader_changes_total 2$/m);
+    expect(metrics).toMatch(/^dkp_lease_reassignments_total 1$/m);
+    expect(metrics).toMatch(/^dkp_db_pool\{state="waiting"\} 0$/m);
+    await until(async () => {
+      const now = await (await fetch(`http://127.0.0.1:${second.port}/metrics`)).text();
+      return /^dkp_lease_renewals_total\{result="renewed"\} [1-9]/m.test(now);
+    });
     expect(released).toBeGreaterThan(-1);
     expect(released).toBeLessThan(closed);
   });
@@ -266,6 +277,28 @@ describe("in Kubernetes", () => {
     await until(async () => (await holder()) === "night-watch-bot-1");
   });
 
+  test("a right that is missing is named, and the replica serves as a follower", async () => {
+    await second.stop();
+    const role = "/apis/rbac.authorization.k8s.io/v1/namespaces/night-watch/roles/night-watch-bot";
+    const { body } = await cluster.call("GET", role);
+    const rules = body["rules"] as { resources: string[]; verbs: string[] }[];
+    const lacking = rules.map((rule) =>
+      rule.resources.includes("leases") ? { ...rule, verbs: ["get", "list", "watch"] } : rule,
+    );
+    await cluster.call("PATCH", role, { rules: lacking }, "application/merge-patch+json");
+    second = await home.replica(environment("night-watch-bot-1"));
+    await until(() => second.logs.some(({ verb, resource }) => verb === "update" && resource === "leases"));
+    const get = async (path: string) => (await fetch(`http://127.0.0.1:${second.port}${path}`)).text();
+    await until(async () => (await fetch(`http://127.0.0.1:${second.port}/readyz`)).ok);
+    expect(await get("/metrics")).toMatch(/^dkp_is_leader 0$/m);
+    expect(await get("/metrics")).toMatch(/^dkp_lease_renewals_total\{result="forbidden"\} [1-9]/m);
+    await until(async () => (await home.discord.sessions()).some(({ connected }) => connected));
+    const balance = await home.discord.as(home.manager).command("dkp balance");
+    expect((await balance.reply()).content).toContain("dkp");
+    await cluster.call("PATCH", role, { rules }, "application/merge-patch+json");
+    await until(async () => (await holder()) === "night-watch-bot-1");
+  });
+
   test("losing the Lease stops the jobs, never the process, and commands go on", async () => {
     await cluster.kill("kube-apiserver");
     await until(() => line(second, "lost leadership, jobs stopped") !== undefined);
@@ -275,6 +308,6 @@ describe("in Kubernetes", () => {
       .command("dkp award", { amount: "7", member: home.manager });
     expect((await award.reply()).content).toContain("+7 dkp");
     await cluster.restart("kube-apiserver");
-    await until(async () => (await holder()) === "night-watch-bot-1" && (await reported())?.term === 5);
+    await until(async () => (await holder()) === "night-watch-bot-1" && (await reported())?.term === 6);
   });
 });
