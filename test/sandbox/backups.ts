@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
 import { certificateAuthority } from "../cluster/authority.ts";
 import {
   barmanCloudManifest,
@@ -42,6 +43,25 @@ export async function applyObjectStore(control: Kubectl, images: Images): Promis
       { name: "ROOT_SECRET_ACCESS_KEY", value: objectStore.secretAccessKey },
     ]),
   ]);
+}
+
+/** What a DkpGuild says to be backed up into that server. */
+export const storeOfGuilds = {
+  endpoint: objectStore.endpoint,
+  bucket: objectStore.bucket,
+  secretRef: { name: objectStore.secret },
+};
+
+/** Writes the Secret that `storeOfGuilds` names into a namespace, which is made when it is not there. */
+export async function applyStoreCredentials(control: Kubectl, namespace: string): Promise<void> {
+  const credentials = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: objectStore.secret, namespace },
+    stringData: { ACCESS_KEY_ID: objectStore.accessKeyId, ACCESS_SECRET_KEY: objectStore.secretAccessKey },
+  };
+  const home = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } };
+  await apply(control, [home, credentials].map((object) => stringify(object)).join("---\n"));
 }
 
 async function apply(control: Kubectl, manifest: string): Promise<void> {

@@ -15,7 +15,7 @@ export const sampleToken = "MTAwMDAwMDAwMDAwMDAwMDAx.sandbox.known-to-the-stand-
 export const objectStore = {
   endpoint: "http://s3.s3.svc:7070",
   bucket: "dkp-backups",
-  secret: "night-watch-s3",
+  secret: "object-store",
   accessKeyId: "dkp-sandbox",
   secretAccessKey: "known-to-the-sandbox-only",
 };

@@ -50,7 +50,7 @@ async function main(): Promise<number> {
   const stage = { kubectl, discord, write };
   try {
     write("\n$ kubectl apply -k config/samples\n");
-    await applySample(kubectl);
+    await applySample(kubectl, { backup: true });
     await watchUntilReady(stage);
     await tour(stage);
   } finally {

@@ -4,7 +4,7 @@ import type { Progress } from "../cluster/progress.ts";
 import { connectDiscord } from "../discord/control-client.ts";
 import type { RemoteDiscord } from "../discord/control-client.ts";
 import { applied, container, rollout } from "./apply.ts";
-import { applyBarmanCloud, applyObjectStore } from "./backups.ts";
+import { applyBarmanCloud, applyObjectStore, applyStoreCredentials, storeOfGuilds } from "./backups.ts";
 import type { Cluster } from "./cluster.ts";
 import { kubectl } from "./kubectl.ts";
 import type { Kubectl } from "./kubectl.ts";
@@ -74,8 +74,12 @@ function operatorSettings({ images }: Cluster): object[] {
   return [container("dkp-system", "dkp-operator", "operator", env)];
 }
 
-/** Applies config/samples with the stand-in's token instead of the placeholder, and one database instance, which fits a sandbox. */
-export async function applySample(control: Kubectl): Promise<void> {
+/**
+ * Applies config/samples with the stand-in's token instead of the placeholder, and one database instance, which fits a sandbox;
+ * with `backup` it is backed up into the sandbox's S3 server.
+ */
+export async function applySample(control: Kubectl, { backup = false } = {}): Promise<void> {
+  if (backup) await applyStoreCredentials(control, sample.namespace);
   await applied(control, [join(root, "config/samples")], {}, [
     {
       apiVersion: "v1",
@@ -87,7 +91,10 @@ export async function applySample(control: Kubectl): Promise<void> {
       apiVersion: "dkp.dev/v1alpha1",
       kind: "DkpGuild",
       metadata: { name: sample.name, namespace: sample.namespace },
-      spec: { database: { instances: 1, storage: { size: "1Gi" } } },
+      spec: {
+        database: { instances: 1, storage: { size: "1Gi" } },
+        ...(backup ? { backup: { objectStore: storeOfGuilds } } : {}),
+      },
     },
   ]);
 }

@@ -1,5 +1,5 @@
 import type { DiscordDriver, Interaction, Member, Message } from "../discord/driver.ts";
-import { jaina, lootChannel, officer, sample, thrall } from "./cast.ts";
+import { jaina, lootChannel, objectStore, officer, sample, thrall } from "./cast.ts";
 import { eventually } from "./kubectl.ts";
 import type { Kubectl } from "./kubectl.ts";
 
@@ -202,11 +202,27 @@ async function editByHand(stage: Stage): Promise<void> {
   stage.write(`  put back within ${(tookMs / 1000).toFixed(1)} s, kubectl's own time included\n`);
 }
 
-/** The whole tour, from the table of guilds to the hand-edited Deployment. */
+type BackupList = { items: { status?: { phase?: string } }[] };
+
+/** Scene 6: what was earned lies in S3 as well. */
+async function showTheBackup(stage: Stage): Promise<void> {
+  stage.write("\nEvery change is archived into S3 as it happens, on top of a base backup:\n\n");
+  const backups = ["-n", sample.namespace, "get", "backups.postgresql.cnpg.io"];
+  await eventually("a base backup is complete", async () => {
+    const { items } = await stage.kubectl.json<BackupList>(backups);
+    return items.some(({ status }) => status?.phase === "completed") ? true : undefined;
+  });
+  await show(stage, backups);
+  const listing = ["find", `/data/${objectStore.bucket}`, "-type", "f", "-size", "+0"];
+  await show(stage, ["-n", "s3", "exec", "deployment/s3", "--", ...listing]);
+}
+
+/** The whole tour, from the table of guilds to the backup of what was earned. */
 export async function tour(stage: Stage): Promise<void> {
   await showTheGuild(stage);
   await earnPoints(stage);
   await winAnAuction(stage);
   await killAPod(stage);
   await editByHand(stage);
+  await showTheBackup(stage);
 }
