@@ -160,6 +160,12 @@ export const databaseRules = [
     message: "pooler, parameters, image and imageCatalogRef belong to mode dedicated: remove them",
   },
   {
+    rule: "!has(self.database.pooler) || self.database.pooler.instances * self.database.pooler.poolSize >= 8 * (self.bot.replicas + 1)",
+    message:
+      "pooler is too small: instances x poolSize must be at least 8 x (bot.replicas + 1), since each pod, and one more while pods are replaced, needs up to 8 connections",
+    fieldPath: ".database.pooler",
+  },
+  {
     rule: "!has(self.database.image) || !has(self.database.imageCatalogRef)",
     message: "set image or imageCatalogRef, not both",
   },

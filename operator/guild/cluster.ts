@@ -88,10 +88,10 @@ function managedRoles(guild: DkpGuild, database: ManagedDatabase) {
   const developer = developerRole(guild, database);
   return [
     login(database.runtimeRole, database.runtimeSecret),
+    // PostgreSQL drops no role that owns tables, as one may in schema dev; one that may not log in does no harm.
     hasDeveloper(guild)
       ? login(developer, childNames(guild.metadata.name).developer)
-      : // A role that was never there is as absent as one that was taken away.
-        { name: developer, ensure: "absent" },
+      : { name: developer, ensure: "present", login: false, disablePassword: true },
   ];
 }
 

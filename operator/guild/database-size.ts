@@ -28,22 +28,41 @@ const tiers: Record<DkpGuild["spec"]["database"]["size"], Tier> = {
   },
 };
 
-/** Connections that one bot pod may open at most: twenty in its pool, and one each for listening, leading and migrating. */
-const connectionsOfPod = 23;
+/** Connections in the pool of a bot pod, unless something is said about it. */
+const poolOfBot = 20;
 
-/** What CloudNativePG, backups, developers and a person at psql need besides. */
-const reserve = 25;
+/** Connections of a pod besides its pool: one each for listening, for taking turns at identifying, and for trying new credentials. */
+const besidesPool = 3;
+
+/** What CloudNativePG, backups, the migration, developers and a person at psql need besides. */
+const reserve = 30;
+
+/** What spec.bot.env says about the size of a pod's pool. */
+function ownPool({ spec }: DkpGuild): number | undefined {
+  const size = Number(spec.bot.env.find(({ name }) => name === "DATABASE_POOL_MAX")?.value);
+  return Number.isInteger(size) && size > 0 ? size : undefined;
+}
 
 /**
- * Connections that PostgreSQL must allow: every pod's, those of one more pod during a rollout, and a reserve. Through a Pooler only the
- * Pooler's own. At least 100, PostgreSQL's own default, so that small changes of replicas restart nothing.
+ * How large each pod's pool may be behind a Pooler, so that no pod waits for connections that another holds: an equal share, with one more pod
+ * than there are, since there is one during a rollout. Undefined where the bot's own size will do. The schema sees to it that five are left.
+ */
+export function pooledShare(guild: DkpGuild): number | undefined {
+  const { bot, database } = guild.spec;
+  if (database.pooler === undefined || ownPool(guild) !== undefined) return undefined;
+  const share = Math.floor((database.pooler.instances * database.pooler.poolSize) / (bot.replicas + 1));
+  return Math.min(poolOfBot, share - besidesPool);
+}
+
+/**
+ * Connections that PostgreSQL must allow: every pod's, those of one more pod during a rollout, and a reserve; through a Pooler only the
+ * Pooler's own. In hundreds, PostgreSQL's own default being the first, so that few changes of replicas restart it.
  */
 function maxConnections(guild: DkpGuild): number {
   const { bot, database } = guild.spec;
-  const pods = (bot.replicas + 1) * connectionsOfPod;
-  const pooled = database.pooler === undefined ? 0 : database.pooler.instances * database.pooler.poolSize;
-  const wanted = (database.pooler === undefined ? pods : pooled + connectionsOfPod) + reserve;
-  return Math.max(100, Math.ceil(wanted / 100) * 100);
+  const direct = (bot.replicas + 1) * ((ownPool(guild) ?? poolOfBot) + besidesPool);
+  const pooled = (database.pooler?.instances ?? 0) * (database.pooler?.poolSize ?? 0);
+  return Math.ceil(((database.pooler === undefined ? direct : pooled) + reserve) / 100) * 100;
 }
 
 /** CPU and memory of each instance: those of its size, and what spec sets instead. */

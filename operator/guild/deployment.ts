@@ -1,6 +1,7 @@
 import { type DkpGuild, reservedEnvironment } from "../../crds/dkp-guild.ts";
 import { type Child, child } from "./child.ts";
 import type { Database } from "./database.ts";
+import { pooledShare } from "./database-size.ts";
 import { placement } from "./placement.ts";
 import { botSelector, childNames, identityLabels } from "./names.ts";
 import {
@@ -135,6 +136,7 @@ function botEnvironment(guild: DkpGuild, settings: GuildSettings, database: Data
         : {
             ...databaseEnvironment(database, database.botHost),
             DATABASE_RO_HOST: database.readOnlyHost,
+            DATABASE_POOL_MAX: pooledShare(guild)?.toString(),
           }),
       METRICS_ADDRESS: `:${httpPort}`,
       CONFIG_FILE: "/etc/dkp/config.yaml",

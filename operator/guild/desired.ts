@@ -6,7 +6,6 @@ import { cluster } from "./cluster.ts";
 import { configuration, report } from "./config-map.ts";
 import { poolerName } from "./database.ts";
 import { deployment } from "./deployment.ts";
-import { hasDeveloper } from "./developer.ts";
 import { migrationJob } from "./job.ts";
 import { lease } from "./lease.ts";
 import { botNetworkPolicy, databaseNetworkPolicy, poolerNetworkPolicy } from "./network-policy.ts";
@@ -14,10 +13,10 @@ import type { Observation } from "./observation.ts";
 import { podDisruptionBudget } from "./pod-disruption-budget.ts";
 import { pooler } from "./pooler.ts";
 import type { Progress } from "./progress.ts";
-import { databaseRoles, jobs, networkPolicies, poolers } from "./resources.ts";
+import { jobs, networkPolicies, poolers, secrets } from "./resources.ts";
 import { role, roleBinding } from "./role.ts";
-import { accountSecrets } from "./secret.ts";
-import { sharedDatabase, sharedNames } from "./shared-database.ts";
+import { accountSecrets, isOutdatedAccount } from "./secret.ts";
+import { sharedDatabase } from "./shared-database.ts";
 import { service } from "./headless-service.ts";
 import { serviceAccount } from "./service-account.ts";
 import type { GuildSettings } from "./settings.ts";
@@ -63,7 +62,9 @@ function databaseChildren(
 ): Child[] {
   if (database.mode === "external") return [];
   if (database.mode === "shared")
-    return observation.absentKinds.has("DatabaseRole") ? [] : sharedDatabase(guild, database);
+    return observation.absentKinds.has("DatabaseRole")
+      ? []
+      : sharedDatabase(guild, database, observation.children);
   const policies = [databaseNetworkPolicy(guild, settings, database)];
   if (observation.absentKinds.has("Cluster")) return policies;
   const pooled =
@@ -78,7 +79,8 @@ function databaseChildren(
 
 function migration(guild: DkpGuild, settings: GuildSettings, facts: Progress): Child[] {
   const { identity, database } = facts;
-  if (identity === undefined || (facts.job === undefined && !facts.databaseReady)) return [];
+  const ready = facts.databaseReady && facts.developerReady;
+  if (identity === undefined || (facts.job === undefined && !ready)) return [];
   return [migrationJob(guild, settings, facts.image, database, identity)];
 }
 
@@ -94,22 +96,20 @@ function bot(guild: DkpGuild, settings: GuildSettings, observation: Observation,
     : [];
 }
 
-/** Objects of a database that spec no longer asks for: its Pooler, and a role of developers in a shared Cluster. */
+/** What stands around a database and is no longer asked for: Poolers, and an account of developers that leads to where the database was. */
 function unused(guild: DkpGuild, { children }: Observation, { database }: Progress) {
   if (database.mode === "external") return [];
-  const { developer } = sharedNames(guild);
-  const gone = [
-    ...(guild.spec.database.pooler === undefined
-      ? [
-          { resource: poolers, key: `Pooler/${poolerName(database.cluster)}` },
-          { resource: networkPolicies, key: `NetworkPolicy/${poolerName(database.cluster)}` },
-        ]
-      : []),
-    ...(hasDeveloper(guild) ? [] : [{ resource: databaseRoles, key: `DatabaseRole/${developer}` }]),
-  ];
-  return gone.flatMap(({ resource, key }) => {
-    const object = children.get(key);
-    return object === undefined ? [] : [{ resource, object }];
+  const wanted = guild.spec.database.pooler === undefined ? undefined : poolerName(database.cluster);
+  const gone = [...children.values()].filter(({ kind, metadata }) =>
+    kind === "Pooler" ? metadata.name !== wanted : isOutdatedAccount(guild, database, kind, metadata),
+  );
+  return gone.flatMap((object) => {
+    if (object.kind === "Secret") return [{ resource: secrets, object }];
+    const policy = children.get(`NetworkPolicy/${object.metadata.name}`);
+    return [
+      { resource: poolers, object },
+      ...(policy === undefined ? [] : [{ resource: networkPolicies, object: policy }]),
+    ];
   });
 }
 

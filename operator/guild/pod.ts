@@ -15,10 +15,8 @@ export function environment(variables: Record<string, string | undefined>): Envi
 /** How a pod reaches the guild's database over TLS that it verifies; the credentials are files. */
 export function databaseEnvironment(database: Database, host: string): Record<string, string | undefined> {
   if (database.mode === "external") {
-    return {
-      DATABASE_URL_FILE: `${secretsDir}/database/url`,
-      DATABASE_CA_FILE: `${secretsDir}/database/ca.crt`,
-    };
+    // The bot trusts the ca.crt that lies beside it, if one does.
+    return { DATABASE_URL_FILE: `${secretsDir}/database/url` };
   }
   return {
     DATABASE_HOST: host,

@@ -14,7 +14,13 @@ export function pooler(guild: DkpGuild, { cluster }: ManagedDatabase): Child[] {
     type: "rw",
     pgbouncer: {
       poolMode: "session",
-      parameters: { default_pool_size: String(wanted.poolSize), max_client_conn: "500" },
+      parameters: {
+        default_pool_size: String(wanted.poolSize),
+        max_client_conn: "500",
+        client_tls_sslmode: "require",
+        // The bot asks for a statement_timeout as it connects; PgBouncer would refuse it for that. The bot ends slow queries itself too.
+        ignore_startup_parameters: "extra_float_digits,options,statement_timeout",
+      },
     },
     template: {
       metadata: { labels: { "dkp.dev/pooler": cluster } },

@@ -3,7 +3,7 @@ import { type Report, reportKey, reportSchema } from "../../crds/report.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
 import { type Database, databaseOf } from "./database.ts";
 import { imageAnnotation } from "./deployment.ts";
-import { developerEnvironment } from "./developer.ts";
+import { developerEnvironment, developerRole, hasDeveloper } from "./developer.ts";
 import { migrationJobName } from "./job.ts";
 import { childNames } from "./names.ts";
 import type { Observation } from "./observation.ts";
@@ -58,6 +58,8 @@ export type Progress = {
   /** The guild's own Cluster that serves, with mode dedicated. */
   cluster: ClusterObject | undefined;
   databaseReady: boolean;
+  /** The role of developers is made, if there is to be one: migrating grants to it. */
+  developerReady: boolean;
   deployment: DeploymentObject | undefined;
   /** The image that was rolled out last; it stays until the database is migrated for the wanted one. */
   rolledOut: string | undefined;
@@ -106,8 +108,23 @@ function isDatabaseReady(
   if (database.mode === "shared") return notApplied(guild, observation).length === 0;
   if (database.mode === "external")
     return observation.secrets.every(({ use, state }) => use !== "database" || state === "present");
-  const reconciled = cluster?.status?.managedRolesStatus?.byStatus?.["reconciled"] ?? [];
-  return holds(cluster, "Ready") !== undefined && reconciled.includes(database.runtimeRole);
+  return holds(cluster, "Ready") !== undefined && isReconciled(cluster, database.runtimeRole);
+}
+
+function isDeveloperReady(
+  guild: DkpGuild,
+  { children }: Observation,
+  database: Database,
+  cluster: ClusterObject | undefined,
+): boolean {
+  if (database.mode === "external" || !hasDeveloper(guild)) return true;
+  if (database.mode === "dedicated") return isReconciled(cluster, developerRole(guild, database));
+  const role: AppliedObject | undefined = children.get(`DatabaseRole/${sharedNames(guild).developer}`);
+  return role?.status?.applied === true;
+}
+
+function isReconciled(cluster: ClusterObject | undefined, role: string): boolean {
+  return cluster?.status?.managedRolesStatus?.byStatus?.["reconciled"]?.includes(role) === true;
 }
 
 function identityOf(
@@ -152,6 +169,7 @@ export function progress(guild: DkpGuild, settings: GuildSettings, observation: 
     identity,
     cluster,
     databaseReady: isDatabaseReady(guild, observation, database, cluster),
+    developerReady: isDeveloperReady(guild, observation, database, cluster),
     deployment,
     rolledOut: deployment?.metadata.annotations?.[imageAnnotation],
     jobName,

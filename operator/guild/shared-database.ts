@@ -1,4 +1,5 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
 import { type Child, child } from "./child.ts";
 import type { ManagedDatabase } from "./database.ts";
 import { developerRole, hasDeveloper } from "./developer.ts";
@@ -20,29 +21,27 @@ export function sharedNames(guild: DkpGuild) {
  * A database and its roles in a Cluster that others use too. Labelled, not owned, and kept by CloudNativePG when the objects go: as with a
  * Cluster of its own, only spec.deletionPolicy decides over the data.
  */
-export function sharedDatabase(guild: DkpGuild, database: ManagedDatabase): Child[] {
+export function sharedDatabase(
+  guild: DkpGuild,
+  database: ManagedDatabase,
+  live: ReadonlyMap<string, KubeObject>,
+): Child[] {
   const names = sharedNames(guild);
   const cluster = { name: database.cluster };
-  const role = (name: string, roleName: string, secret: string) =>
-    child(
-      guild,
-      databaseRoles,
-      { name, owned: false },
-      {
-        spec: {
-          cluster,
-          name: roleName,
-          login: true,
-          passwordSecret: { name: secret },
-          databaseRoleReclaimPolicy: reclaim(guild),
-        },
-      },
-    );
+  const role = (name: string, roleName: string, access: object) => {
+    const spec = { cluster, name: roleName, ...access, databaseRoleReclaimPolicy: reclaim(guild) };
+    return child(guild, databaseRoles, { name, owned: false }, { spec });
+  };
+  // As in a Cluster of its own, a role that was given to developers stays, but may not log in.
+  const developer = hasDeveloper(guild)
+    ? login(childNames(guild.metadata.name).developer)
+    : { login: false, disablePassword: true };
+  const hadDeveloper = live.has(`DatabaseRole/${names.developer}`);
   return [
-    role(names.owner, database.ownerRole, database.ownerSecret),
-    role(names.runtime, database.runtimeRole, database.runtimeSecret),
-    ...(hasDeveloper(guild)
-      ? [role(names.developer, developerRole(guild, database), childNames(guild.metadata.name).developer)]
+    role(names.owner, database.ownerRole, login(database.ownerSecret)),
+    role(names.runtime, database.runtimeRole, login(database.runtimeSecret)),
+    ...(hasDeveloper(guild) || hadDeveloper
+      ? [role(names.developer, developerRole(guild, database), developer)]
       : []),
     child(
       guild,
@@ -58,6 +57,10 @@ export function sharedDatabase(guild: DkpGuild, database: ManagedDatabase): Chil
       },
     ),
   ];
+}
+
+function login(secret: string) {
+  return { login: true, passwordSecret: { name: secret } };
 }
 
 function reclaim({ spec }: DkpGuild): "delete" | "retain" {

@@ -2,11 +2,10 @@ import type { DkpGuildStatus } from "../../crds/status.ts";
 
 export type Transition = { type: "Normal" | "Warning"; reason: string; message: string };
 
-/** Conditions whose turns are told in Events. */
-export const announced = new Set(["DatabaseReady", "BotReady", "CommandsRegistered", "BackupReady"]);
+const announced = new Set(["DatabaseReady", "BotReady", "CommandsRegistered", "BackupReady"]);
 
 /** Reasons that belong to every guild's way up, so nobody need be warned of them. */
-export const onTheWay = new Set([
+const onTheWay = new Set([
   "Creating",
   "DatabaseNotReady",
   "DatabaseUpdating",

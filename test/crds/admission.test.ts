@@ -81,6 +81,11 @@ describe("what is refused at admission, and in which words", () => {
       /are set by the operator or CloudNativePG/,
     ],
     [
+      "a Pooler that starves the pods",
+      { bot: { replicas: 5 }, database: { pooler: {} } },
+      /pooler is too small: instances x poolSize must be at least 8 x/,
+    ],
+    [
       "two sources of the PostgreSQL image",
       { database: { image: "pg:16", imageCatalogRef: { name: "catalog" } } },
       /set image or imageCatalogRef, not both/,

@@ -58,9 +58,24 @@ export async function databaseReady(
         lastTransitionTime: now(),
       },
     ],
-    managedRolesStatus: { byStatus: { reconciled: ["dkp_bot"] } },
+    managedRolesStatus: { byStatus: { reconciled: ["dkp_bot", "dkp_developer"] } },
   };
   await scene.patch(kinds.clusters, namespace, `${name}-db`, { status }, "status");
+}
+
+type Applied = { applied: boolean; message?: string };
+
+/** CloudNativePG in a shared Cluster: it makes roles and databases so, or says why it cannot. */
+export async function sharedApplied(
+  scene: Scene,
+  namespace: string,
+  told: Applied = { applied: true },
+): Promise<void> {
+  for (const kind of [kinds.databaseRoles, kinds.databases])
+    for (const { metadata } of await scene.list(kind, namespace)) {
+      const status = { ...told, observedGeneration: metadata.generation };
+      await scene.patch(kind, namespace, metadata.name, { status }, "status");
+    }
 }
 
 /** The Job controller: all Jobs end, well or each as it is told. */

@@ -37,6 +37,7 @@ export function allDone(guild: DkpGuild, cluster: KubeObject | undefined): Progr
     identity: cluster?.metadata.uid,
     cluster: cluster && { ...cluster, status: { ...ready, managedRolesStatus, conditions: [done] } },
     databaseReady: true,
+    developerReady: true,
     deployment: { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "bot" }, status: run },
     rolledOut: image,
     jobName: undefined,
