@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { checkServerIdentity } from "node:tls";
 import pg from "pg";
 
@@ -16,7 +17,10 @@ export type DatabaseSettings = {
   readonly passwordFile?: string;
   readonly sslMode: SslMode;
   readonly caFile?: string;
-  /** A connection string in a file, which says everything that the fields above would; TLS is a must in it. */
+  /**
+   * A connection string in a file, which says everything that the fields above would; TLS is a must in it. A file ca.crt beside it is the
+   * authority to trust, unless it or `caFile` names another.
+   */
   readonly urlFile?: string;
   /** Whether a connection string in a file may do without TLS: while developing only. */
   readonly plaintext?: boolean;
@@ -101,7 +105,12 @@ function resolved(settings: DatabaseSettings): DatabaseSettings {
       "the database URL must ask for TLS: add sslmode=verify-full (or verify-ca, or require) to it",
     );
   }
-  return databaseSettingsFromUrl(url, { sslMode: "disable", ...others });
+  return databaseSettingsFromUrl(url, { sslMode: "disable", ...authorityBeside(urlFile), ...others });
+}
+
+function authorityBeside(urlFile: string): { caFile?: string } {
+  const caFile = join(dirname(urlFile), "ca.crt");
+  return existsSync(caFile) ? { caFile } : {};
 }
 
 /** Tells whether the files say something else than before, without keeping what they say. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -45,13 +45,19 @@ describe("a connection string in a file", () => {
     await database.close();
   });
 
-  test("is verified by the authority's file that is mounted beside it", async () => {
+  test("is verified by the authority's file, and by the one that is mounted beside it", async () => {
     const { name } = await server.createDatabase();
     writeFileSync(urlFile, `${server.url(name)}?sslmode=verify-full`);
-    const ca = server.caFile === undefined ? {} : { caFile: server.caFile };
-    const database = openDatabase({ ...nowhere, ...ca, urlFile });
-    await expect(database.pool.query("select 1")).resolves.toMatchObject({ rowCount: 1 });
-    await database.close();
+    const caFile = server.caFile ?? "";
+    const beside = join(folder, "ca.crt");
+    const named = openDatabase({ ...nowhere, caFile, urlFile });
+    await expect(named.pool.query("select 1")).resolves.toMatchObject({ rowCount: 1 });
+    await named.close();
+    copyFileSync(caFile, beside);
+    const found = openDatabase({ ...nowhere, urlFile });
+    await expect(found.pool.query("select 1")).resolves.toMatchObject({ rowCount: 1 });
+    await found.close();
+    rmSync(beside);
   });
 
   test("may do without TLS while developing only", () => {
