@@ -13,11 +13,11 @@ export function configuredRestore(config: BotConfig | undefined): ConfiguredRest
 /**
  * What the leader notes of a restore in the ledger. Nothing while this bot is still connected to the Cluster that was
  * restored from: its ledger is the abandoned one, which is not written any more and knows of no restore.
- * @param host the database's host: for CloudNativePG `<cluster>-rw`, perhaps of a Pooler and with a domain
+ * @param host the database's host: for CloudNativePG `<cluster>-rw` or `<cluster>-pooler`, perhaps with a domain
  */
 export function restoreNote(config: BotConfig, host: string): RecordRestore | undefined {
   const { restore } = config;
-  const cluster = host.split(".")[0]?.replace(/(-pooler)?-(rw|ro|r)$/, "");
+  const cluster = host.split(".")[0]?.replace(/-(pooler|rw|ro|r)$/, "");
   if (restore === undefined || restore.from === cluster) {
     return undefined;
   }

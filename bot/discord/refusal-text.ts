@@ -77,9 +77,11 @@ export function refusalText(refusal: Refusal, view: RefusalView): string {
 
 /** The point in time that a restore went back to (RFC 3339), as a part of a sentence. */
 export function restoredTo(target: string | undefined): string {
-  return target === undefined
-    ? "to the newest state that it holds"
-    : `to how they were ${moment(Date.parse(target))}`;
+  if (target === undefined) {
+    return "to the newest state that it holds";
+  }
+  const atMs = Date.parse(target);
+  return `to how they were ${Number.isNaN(atMs) ? `at ${literal(target, 40)}` : moment(atMs)}`;
 }
 
 function insufficient(refusal: Extract<Refusal, { code: "INSUFFICIENT_POINTS" }>, view: RefusalView): string {

@@ -35,7 +35,7 @@ test.each([
   ["10.1.2.3", true],
   ["night-watch-db-rw", false],
   ["night-watch-db-rw.guilds.svc.cluster.local", false],
-  ["night-watch-db-pooler-rw", false],
+  ["night-watch-db-pooler.guilds.svc", false],
 ])(
   "a restore is noted by a bot connected to %s: %s, for the abandoned ledger is left alone",
   (host, noted) => {
