@@ -9,8 +9,9 @@ import type { Observation, PodProblem, SecretState } from "./guild/observation.t
 import { type DeploymentObject, type Progress, notApplied } from "./guild/progress.ts";
 import { clusters, pods } from "./guild/resources.ts";
 import { accounts } from "./guild/secret.ts";
+import { isHeldBack } from "./finalize.ts";
 import type { LeaseRound } from "./leases.ts";
-import type { SecretReader } from "./secrets.ts";
+import type { SecretReader, Trust } from "./secrets.ts";
 import type { World } from "./world.ts";
 
 export type Senses = {
@@ -32,6 +33,7 @@ export async function observe(senses: Senses, guild: DkpGuild): Promise<Observat
     backupNeeds(senses, guild),
   ]);
   const tokenHash = hashOfToken(guild, secrets);
+  world.noteToken(guild, tokenHash);
   const lease = leases.leaseOf(guild);
   const extra = [lease, ...made.map((secret) => secret.own)].filter((object) => object !== undefined);
   for (const object of extra) own.set(childKey(object), object);
@@ -78,11 +80,12 @@ function namedSecrets(guild: DkpGuild): Wanted[] {
   ].flatMap(({ use, ref }) => (ref === undefined ? [] : [{ use, ...ref }]));
 }
 
-function secretStates({ secrets }: Senses, guild: DkpGuild, wanted: Wanted[]): Promise<SecretState[]> {
+function secretStates({ secrets, clock }: Senses, guild: DkpGuild, wanted: Wanted[]): Promise<SecretState[]> {
+  const trust = trustIn(guild, clock());
   return Promise.all(
     wanted.map(async ({ use, name, key }): Promise<SecretState> => {
       const ref = { namespace: guild.metadata.namespace, name };
-      const found = await secrets.look(ref);
+      const found = await secrets.look(ref, trust);
       const hash = found?.keys.get(key);
       if (hash !== undefined) return { use, secret: name, key, state: "present", hash };
       secrets.forget(ref);
@@ -92,12 +95,14 @@ function secretStates({ secrets }: Senses, guild: DkpGuild, wanted: Wanted[]): P
 }
 
 async function accountSecret(
-  { secrets }: Senses,
+  { secrets, clock }: Senses,
   guild: DkpGuild,
   name: string,
 ): Promise<{ own?: KubeObject; foreign?: KubeObject }> {
   const ref = { namespace: guild.metadata.namespace, name };
-  const found = await secrets.look(ref);
+  // A guild that was never looked at has none, or one that is found when its own cannot be made.
+  const isNew = !isHeldBack(guild) && guild.status?.phase === undefined;
+  const found = isNew ? undefined : await secrets.look(ref, trustIn(guild, clock()));
   if (found === undefined) return {};
   if (!belongsTo(guild, found.object)) {
     secrets.forget(ref);
@@ -116,6 +121,16 @@ async function sharedCluster(
   if (database.mode !== "shared" || notApplied(guild, { children: own }).length === 0) return undefined;
   const live = await client.get(clusters, { namespace: guild.metadata.namespace, name: database.cluster });
   return live === undefined ? "missing" : "present";
+}
+
+/** How long a guild may be on its way up before its Secrets are looked at as if something were amiss. */
+const wayUpMs = 5 * 60_000;
+
+function trustIn({ metadata, status }: DkpGuild, nowMs: number): Trust {
+  const phase = status?.phase;
+  const isYoung = nowMs - (Date.parse(metadata.creationTimestamp ?? "") || 0) < wayUpMs;
+  const goesUp = isYoung && phase !== "Stalled" && phase !== "Degraded";
+  return goesUp || phase === "Ready" ? "well" : "amiss";
 }
 
 /** Sorts guilds by their birth. */

@@ -1,13 +1,9 @@
-import { isDeepStrictEqual } from "node:util";
 import type { DkpGuild } from "../crds/dkp-guild.ts";
 import { isKubeError } from "../runtime/kube/error.ts";
 import type { EventRecorder } from "../runtime/kube/event.ts";
-import { type KubeObject, apiVersionOf, objectKey } from "../runtime/kube/object.ts";
-import type { Logger } from "../runtime/log.ts";
 import type { Note } from "../runtime/telemetry.ts";
 import { type Applied, applyChildren } from "./apply.ts";
 import { bidFarewell, holdBack, isHeldBack, letGo, removeOwn } from "./finalize.ts";
-import type { LeaderCounts } from "./guild-metrics.ts";
 import { childKey } from "./guild/child.ts";
 import { desired, migrationRetryMs, obsolete } from "./guild/desired.ts";
 import { developerAnnotation, hasDeveloper } from "./guild/developer.ts";
@@ -17,23 +13,20 @@ import { type Progress, progress } from "./guild/progress.ts";
 import { deployments, guilds, leases, secrets } from "./guild/resources.ts";
 import type { GuildSettings } from "./guild/settings.ts";
 import { status } from "./guild/status.ts";
-import { transitions } from "./guild/transitions.ts";
 import { type Senses, looksAtPods, observe, podProblem } from "./observe.ts";
+import { type StatusWriter, guildObject } from "./status-writer.ts";
 
 export type Reconciler = Senses & {
   settings: GuildSettings;
   events: EventRecorder;
+  statuses: StatusWriter;
   newPassword(): string;
-  /** Has another guild looked at. */
-  wake(key: string): void;
   /** How soon a guild that is not well is looked at again, in milliseconds. */
   recheckMs: number;
   /** How soon a guild that is well is looked at again, in milliseconds. */
   resyncMs: number;
   /** Adds facts to the span of this look; only where there is one. */
   note?: Note;
-  leaderCounts?: LeaderCounts;
-  log: Logger;
 };
 
 type Next = { requeueAfterMs?: number };
@@ -44,7 +37,10 @@ type Next = { requeueAfterMs?: number };
  */
 export async function reconcile(reconciler: Reconciler, key: string): Promise<Next> {
   const guild = reconciler.world.guild(key);
-  if (guild === undefined) return {};
+  if (guild === undefined) {
+    reconciler.statuses.forget(key);
+    return {};
+  }
   if (guild.metadata.deletionTimestamp !== undefined) return depart(reconciler, guild);
   const observation = await observe(reconciler, guild);
   if (guild.spec.suspend) return report(reconciler, guild, observation);
@@ -100,7 +96,7 @@ function keepInMind(
   if (result.outcome === "taken" || result.outcome === "refused") return;
   const { child, live, outcome } = result;
   if (child.resource === leases) round.remember(live);
-  else if (child.resource === secrets && outcome !== "unchanged") reader.forget(live.metadata);
+  else if (child.resource === secrets && outcome !== "unchanged") reader.remember(live);
   else world.remember(child.resource, live);
   if (outcome !== "reverted") return;
   const message = `${child.object.kind} ${child.object.metadata.name} was changed by somebody else and was put back`;
@@ -148,9 +144,10 @@ async function report(reconciler: Reconciler, guild: DkpGuild, observation: Obse
   const look = looksAtPods(guild, observation, facts);
   const problem = look === "now" ? await podProblem(reconciler.client, guild) : undefined;
   const seen = { ...observation, podProblem: problem };
-  await writeStatus(reconciler, guild, status(guild, seen, facts));
+  const waitMs = await reconciler.statuses.write(guild, status(guild, seen, facts));
   const settled = reconciler.world.guild(`${guild.metadata.namespace}/${guild.metadata.name}`)?.status?.phase;
-  return { requeueAfterMs: delayMs(reconciler, facts, look, settled === "Ready" || settled === "Suspended") };
+  const lookMs = delayMs(reconciler, facts, look, settled === "Ready" || settled === "Suspended");
+  return { requeueAfterMs: Math.min(lookMs, waitMs ?? lookMs) };
 }
 
 function delayMs(
@@ -165,47 +162,6 @@ function delayMs(
   return look === "soon" ? Math.min(recheckMs, 10_000) : recheckMs;
 }
 
-async function writeStatus(
-  reconciler: Reconciler,
-  guild: DkpGuild,
-  after: ReturnType<typeof status>,
-): Promise<void> {
-  if (isDeepStrictEqual(normal(guild.status), normal(after))) return;
-  const { name, namespace } = guild.metadata;
-  try {
-    const object = {
-      apiVersion: apiVersionOf(guilds),
-      kind: guilds.kind,
-      metadata: { name, namespace },
-      status: after,
-    };
-    reconciler.world.remember(guilds, await reconciler.client.applyStatus(guilds, object));
-  } catch (error) {
-    if (isKubeError(error, 404)) return;
-    throw error;
-  }
-  reconciler.leaderCounts?.(guild.status, after);
-  // Our own writes wake nobody, but whoever has the same token may have to stop now, or may go on.
-  const hashes =
-    guild.status?.tokenHash === after.tokenHash ? [] : [guild.status?.tokenHash, after.tokenHash];
-  for (const hash of hashes)
-    for (const sharer of hash === undefined ? [] : reconciler.world.guildsWithToken(hash))
-      if (sharer.metadata.uid !== guild.metadata.uid) reconciler.wake(objectKey(sharer.metadata));
-  for (const facts of transitions(guild.status, after)) reconciler.events.record(guildObject(guild), facts);
-  if (guild.status?.phase !== after.phase) {
-    reconciler.log.info({ guild: `${namespace}/${name}`, phase: after.phase }, "a guild changed its phase");
-  }
-}
-
-/** As JSON, with the order of keys and what is undefined taken out of the question. */
-function normal(value: unknown): unknown {
-  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
-}
-
-function guildObject(guild: DkpGuild): KubeObject {
-  return { apiVersion: apiVersionOf(guilds), kind: guilds.kind, metadata: guild.metadata };
-}
-
 async function depart(reconciler: Reconciler, guild: DkpGuild): Promise<Next> {
   if (!isHeldBack(guild)) return {};
   const { done, told } = await bidFarewell(reconciler.client, guild);
@@ -215,11 +171,8 @@ async function depart(reconciler: Reconciler, guild: DkpGuild): Promise<Next> {
     return {};
   }
   const observation = await observe(reconciler, guild);
-  await writeStatus(
-    reconciler,
-    guild,
-    status(guild, observation, progress(guild, reconciler.settings, observation)),
-  );
+  const facts = progress(guild, reconciler.settings, observation);
+  await reconciler.statuses.write(guild, status(guild, observation, facts));
   if (guild.status?.phase !== "Deleting") reconciler.events.record(guildObject(guild), told);
   return { requeueAfterMs: Math.min(reconciler.recheckMs, 5_000) };
 }

@@ -6,12 +6,17 @@ import { secrets } from "./guild/resources.ts";
 /** A Secret without its values: by key a short hash of each, which tells whether two are the same and nothing else. */
 type SecretFacts = { keys: ReadonlyMap<string, string>; object: KubeObject };
 
+/** How long to believe that a Secret is still there: where all goes well, or as expected, longer than where something is amiss. */
+export type Trust = "well" | "amiss";
+
 /**
  * Looks at Secrets one by one, since nobody here may list or watch them. What was there is believed for a while; what was missing is
  * looked for again each time. Values are never kept.
  */
 export type SecretReader = {
-  look(ref: ObjectRef): Promise<SecretFacts | undefined>;
+  look(ref: ObjectRef, trust: Trust): Promise<SecretFacts | undefined>;
+  /** Takes in what was just written. */
+  remember(written: KubeObject): void;
   forget(ref: ObjectRef): void;
 };
 
@@ -19,16 +24,18 @@ export function secretReader(options: {
   client: KubeClient;
   clock: () => number;
   /** How long what was there is believed, in milliseconds. */
-  memoryMs: number;
+  memoryMs: Record<Trust, number>;
 }): SecretReader {
   const { client, clock, memoryMs } = options;
   const seen = new Map<string, { facts: SecretFacts; atMs: number }>();
   return {
     forget: (ref) => void seen.delete(objectKey(ref)),
-    async look(ref) {
+    remember: (written) =>
+      void seen.set(objectKey(written.metadata), { facts: withoutValues(written), atMs: clock() }),
+    async look(ref, trust) {
       const key = objectKey(ref);
       const known = seen.get(key);
-      if (known !== undefined && clock() - known.atMs < memoryMs) return known.facts;
+      if (known !== undefined && clock() - known.atMs < memoryMs[trust]) return known.facts;
       seen.delete(key);
       const live = await client.get(secrets, ref);
       if (live === undefined) return undefined;

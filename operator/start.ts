@@ -11,6 +11,7 @@ import type { GuildSettings } from "./guild/settings.ts";
 import { type LeaseRound, leaseRound } from "./leases.ts";
 import { type Reconciler, reconcile } from "./reconcile.ts";
 import { secretReader } from "./secrets.ts";
+import { statusWriter } from "./status-writer.ts";
 import { type World, openWorld } from "./world.ts";
 
 export type OperatorOptions = {
@@ -35,8 +36,10 @@ export type OperatorOptions = {
   resyncMs?: number;
   /** Between two lists of Leases, 30 s by default. */
   leasePeriodMs?: number;
-  /** How long a Secret that was there is believed to be there, 20 s by default. */
+  /** How long a Secret that was there is believed to be there; by default 4 min where all is well, 20 s where not. */
   secretMemoryMs?: number;
+  /** How long progress may stay untold while more of it is likely, 1 s by default. */
+  settleMs?: number;
   /** Milliseconds since the epoch; the machine's clock by default. */
   clock?: () => number;
   queueMetrics?: WorkQueueMetrics;
@@ -113,20 +116,23 @@ function guildQueue(
 ): WorkQueue {
   const { client, log, clock = () => Date.now(), telemetry } = options;
   const events = eventRecorder({ client, component: "dkp.dev/operator", instance: options.identity, log });
+  const { secretMemoryMs, settleMs = 1_000 } = options;
   const reconciler = {
     client,
     world,
     leases,
-    secrets: secretReader({ client, clock, memoryMs: options.secretMemoryMs ?? 20_000 }),
+    secrets: secretReader({
+      client,
+      clock,
+      memoryMs: { well: secretMemoryMs ?? 240_000, amiss: secretMemoryMs ?? 20_000 },
+    }),
     settings: options.settings,
     events,
+    statuses: statusWriter({ ...options, world, events, wake, settleMs }),
     clock,
-    wake,
     newPassword: () => randomBytes(24).toString("base64url"),
     recheckMs: options.recheckMs ?? 25_000,
     resyncMs: options.resyncMs ?? 300_000,
-    ...(options.leaderCounts === undefined ? {} : { leaderCounts: options.leaderCounts }),
-    log,
   };
   const work = workQueue({
     workers: options.workers,

@@ -8,6 +8,7 @@ import type { Logger } from "../runtime/log.ts";
 import { belongsTo, childKey } from "./guild/child.ts";
 import { childSelector, guildLabel } from "./guild/names.ts";
 import * as kinds from "./guild/resources.ts";
+import { tokenRegister } from "./tokens.ts";
 
 /** Kinds that are watched by our label. Secrets are not, so that nobody who reads our rights need worry; Leases change all the time. */
 const watched: Resource[] = [
@@ -44,8 +45,10 @@ export type World = {
   guild(key: string): DkpGuild | undefined;
   guilds(): IterableIterator<DkpGuild>;
   guildsOf(guildId: string): readonly DkpGuild[];
-  /** Guilds whose status bears this short hash of a token. */
+  /** Guilds that were seen to use the token of this short hash, or whose status says so. */
   guildsWithToken(hash: string): readonly DkpGuild[];
+  /** A guild was seen to use this token: whoever else uses it may have to stop. */
+  noteToken(guild: DkpGuild, hash: string | undefined): void;
   children(guild: DkpGuild): Children;
   /** What has the name of one child of a guild. */
   child(guild: DkpGuild, resource: Resource, name: string): KubeObject | undefined;
@@ -69,7 +72,7 @@ export function openWorld(options: {
 }): World {
   const { client, namespaces, onGuild, log } = options;
   const guilds = guildCache();
-  const guildsWithToken = (hash: string) => guilds.byIndex("token", hash);
+  const { forget: forgetToken, ...tokens } = tokensInUse(guilds, onGuild);
   const caches = new Map(
     watched.map((resource) => [resource.plural, objectCache({ indexes: { guild: guildOf }, trim })]),
   );
@@ -82,6 +85,7 @@ export function openWorld(options: {
     resource: kinds.guilds,
     cache: guilds,
     onChange: (change) => {
+      if (change.type === "deleted") forgetToken(objectKey(change.object.metadata));
       for (const { metadata } of [change.object, ...rivals(guilds, change)]) onGuild(objectKey(metadata));
     },
   });
@@ -106,7 +110,7 @@ export function openWorld(options: {
     guild: (key) => guilds.getByKey(key),
     guilds: () => guilds.values(),
     guildsOf: (guildId) => guilds.byIndex("guildId", guildId),
-    guildsWithToken,
+    ...tokens,
     children: (guild) => {
       const all = [...caches.values()].flatMap((cache) => cache.byIndex("guild", objectKey(guild.metadata)));
       const own = all.filter((object) => belongsTo(guild, object));
@@ -142,6 +146,22 @@ function guildCache(): ObjectCache<GuildObject> {
       token: ({ status }) => (status?.tokenHash === undefined ? [] : [status.tokenHash]),
     },
   });
+}
+
+function tokensInUse(guilds: ObjectCache<GuildObject>, onGuild: (key: string) => void) {
+  const noted = tokenRegister();
+  const guildsWithToken = (hash: string): readonly DkpGuild[] => [
+    ...guilds.byIndex("token", hash),
+    ...noted.keysOf(hash).flatMap((key) => guilds.getByKey(key) ?? []),
+  ];
+  const noteToken = (guild: DkpGuild, hash: string | undefined) => {
+    const key = objectKey(guild.metadata);
+    if (hash === undefined || hash === guild.status?.tokenHash) noted.forget(key);
+    else if (noted.note(key, hash))
+      for (const sharer of guildsWithToken(hash).map(({ metadata }) => objectKey(metadata)))
+        if (sharer !== key) onGuild(sharer);
+  };
+  return { guildsWithToken, noteToken, forget: noted.forget };
 }
 
 /** The others with the same id or token, where a change means that they have to stop or may go on. */

@@ -26,7 +26,13 @@ export function phase(
   return facts.migration === "complete" ? "Deploying" : "Migrating";
 }
 
-const wayUp = new Set<Phase | undefined>(["Pending", "DatabaseProvisioning", "Migrating", "Deploying"]);
+const wayUp = new Set<Phase | undefined>([
+  undefined,
+  "Pending",
+  "DatabaseProvisioning",
+  "Migrating",
+  "Deploying",
+]);
 const past = new Set<Phase | undefined>(["Ready", "Updating", "Degraded"]);
 
 /** Whether the guild has come up once. */

@@ -2,10 +2,11 @@ import type { DkpGuildStatus } from "../../crds/status.ts";
 
 export type Transition = { type: "Normal" | "Warning"; reason: string; message: string };
 
-const announced = new Set(["DatabaseReady", "BotReady", "CommandsRegistered", "BackupReady"]);
+/** Conditions whose turns are told in Events. */
+export const announced = new Set(["DatabaseReady", "BotReady", "CommandsRegistered", "BackupReady"]);
 
 /** Reasons that belong to every guild's way up, so nobody need be warned of them. */
-const onTheWay = new Set([
+export const onTheWay = new Set([
   "Creating",
   "DatabaseNotReady",
   "DatabaseUpdating",

@@ -15,7 +15,10 @@ type EventFacts = {
 };
 
 export type EventRecorder = {
-  /** Writes an Event in the background; a repeated one becomes a series, a flood is dropped. Never throws. */
+  /**
+   * Writes an Event in the background, a few at a time, so that the work they tell of goes first. A repeated one becomes a series, a flood
+   * about one object is cut off. Never throws.
+   */
   record(object: KubeObject, facts: EventFacts): void;
   /** Resolves when what was recorded is written or given up. */
   flush(): Promise<void>;
@@ -36,8 +39,10 @@ const seriesWriteMs = 60_000;
 /** What one object may say at once, and how often it may say one thing more. */
 const burst = 25;
 const refillMs = 30_000;
-/** Beyond this, events are dropped rather than kept. */
-const queueLimit = 1_000;
+/** How many are written at the same time. */
+const writers = 4;
+/** Beyond this, events are dropped rather than kept: two for each of ten thousand objects, in about 20 MB. */
+const queueLimit = 20_000;
 const rememberedLimit = 4_096;
 
 type Series = { name: string; namespace: string; count: number; seenAtMs: number; writtenAtMs: number };
@@ -52,28 +57,12 @@ export function eventRecorder(options: {
   const { client, log } = options;
   const remembered = new Map<string, Series>();
   const budget = budgetPerObject();
-  let queued = 0;
-  let tail: Promise<void> = Promise.resolve();
-
-  const enqueue = (write: () => Promise<unknown>) => {
-    if (queued >= queueLimit) {
-      log.warn("too many events are waiting to be written, one is dropped");
-      return;
-    }
-    queued += 1;
-    tail = tail.then(write).then(
-      () => void (queued -= 1),
-      (error: unknown) => {
-        queued -= 1;
-        log.warn({ err: error }, "an event was not written");
-      },
-    );
-  };
+  const { enqueue, flush } = writing(log);
   const begin = (object: KubeObject, facts: EventFacts, identity: string, nowMs: number) => {
     const event = eventOf(object, facts, options);
     const { name, namespace = "default" } = event.metadata;
     keep(remembered, identity, { name, namespace, count: 1, seenAtMs: nowMs, writtenAtMs: nowMs });
-    enqueue(() => client.create(eventResource, event, { timeoutMs: 10_000 }));
+    enqueue(name, () => client.create(eventResource, event, { timeoutMs: 10_000 }));
   };
   const goOn = (series: Series, nowMs: number) => {
     series.count += 1;
@@ -82,7 +71,7 @@ export function eventRecorder(options: {
     series.writtenAtMs = nowMs;
     const patch = { series: { count: series.count, lastObservedTime: microTime(Date.now()) } };
     const { name, namespace } = series;
-    enqueue(() => client.mergePatch(eventResource, { namespace, name }, patch, { timeoutMs: 10_000 }));
+    enqueue(name, () => client.mergePatch(eventResource, { namespace, name }, patch, { timeoutMs: 10_000 }));
   };
   return {
     record(object, facts) {
@@ -93,7 +82,46 @@ export function eventRecorder(options: {
       if (series !== undefined && nowMs - series.seenAtMs < seriesMs) goOn(series, nowMs);
       else if (budget.take(`${uid}/${name}`, nowMs)) begin(object, facts, identity, nowMs);
     },
-    flush: () => tail,
+    flush,
+  };
+}
+
+type Write = { name: string; send: () => Promise<unknown> };
+
+/** Sends writes a few at a time in their order, those of one name never side by side. */
+function writing(log: Logger) {
+  const waiting: Write[] = [];
+  const busy = new Map<string, Promise<void>>();
+
+  const send = async ({ name, send }: Write) => {
+    try {
+      await send();
+    } catch (error) {
+      log.warn({ err: error }, "an event was not written");
+    }
+    busy.delete(name);
+    pump();
+  };
+  const pump = () => {
+    if (busy.size >= writers) return;
+    const next = waiting.findIndex(({ name }) => !busy.has(name));
+    const [write] = next < 0 ? [] : waiting.splice(next, 1);
+    if (write === undefined) return;
+    busy.set(write.name, send(write));
+    pump();
+  };
+  return {
+    enqueue(name: string, send: () => Promise<unknown>) {
+      if (waiting.length >= queueLimit) {
+        log.warn("too many events are waiting to be written, one is dropped");
+        return;
+      }
+      waiting.push({ name, send });
+      pump();
+    },
+    async flush() {
+      while (busy.size > 0) await Promise.race(busy.values());
+    },
   };
 }
 

@@ -109,7 +109,7 @@ describe("an operator killed at any write", () => {
       expect(undisturbed.reached).toBe(false);
       const lives = await inPairs(28, wayUp);
       const cut = lives.filter(({ reached }) => reached);
-      expect(cut.length).toBeGreaterThanOrEqual(18);
+      expect(cut.length).toBeGreaterThanOrEqual(15);
       // The last kills come too late, so no write was left out.
       expect(cut.length).toBeLessThan(lives.length);
       for (const { world } of lives) expect(world).toEqual(undisturbed.world);

@@ -170,7 +170,16 @@ export async function openScene(options: { cloudNativePg: boolean; controllers?:
       });
     },
     startOperator: (client, more) =>
-      startOperator({ client, settings, namespaces: [], workers: 8, identity: "operator-1", log, ...more }),
+      startOperator({
+        client,
+        settings,
+        namespaces: [],
+        workers: 8,
+        settleMs: 50,
+        identity: "operator-1",
+        log,
+        ...more,
+      }),
     get: (resource, space, name) => ask("GET", resourcePath(resource, { namespace: space, name })),
     part: async (resource, space, name, field = "spec") => {
       const live = await sure("GET", resourcePath(resource, { namespace: space, name }));

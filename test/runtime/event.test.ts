@@ -77,6 +77,20 @@ test("a flood about one object is cut off, and other objects are still heard", a
   expect(items.filter((item) => item.reason === "Quiet")).toHaveLength(1);
 });
 
+test("of what is told about many objects at once nothing is lost", { timeout: 60_000 }, async () => {
+  const { namespace, object } = await subject();
+  const one = recorder(client);
+  const names = Array.from({ length: 1_500 }, (_, index) => `guild-${index}`);
+  for (const name of names)
+    one.record(
+      { ...object, metadata: { namespace, name, uid: name } },
+      { type: "Normal", reason: "Ready", message: "The bot runs" },
+    );
+  await one.flush();
+  const { items } = await client.list<Event & { regarding: { name: string } }>(events, { namespace });
+  expect(items.map(({ regarding }) => regarding.name).toSorted()).toEqual(names.toSorted());
+});
+
 test("never throws, even when nobody listens", async () => {
   const { object } = await subject();
   const deaf = adminClient(plane, undefined, {
