@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DkpGuild } from "../../../crds/dkp-guild.ts";
@@ -26,6 +27,8 @@ const users = ["peer", "dkp-operator"].map((name) => `system:serviceaccount:${sy
 /** Starts it, with the tokens of `guilds` guilds; no guild is there yet. */
 export async function openArena(guilds: number): Promise<Arena> {
   const folder = await mkdtemp(join(tmpdir(), "dkp-contest-"));
+  const forget = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", forget);
   const account = await audit(folder, users);
   const server = await startApiServer(guilds, [...account.flags, ...cleaningFlags]);
   const file = join(folder, "templates.json");
@@ -39,7 +42,7 @@ export async function openArena(guilds: number): Promise<Arena> {
     account: await peer(server),
     async stop() {
       await server.stop();
-      await rm(folder, { recursive: true, force: true });
+      forget();
     },
   };
 }

@@ -1,5 +1,6 @@
+import { rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { binary } from "../../cluster/binaries.ts";
 import { cacheFolder, fingerprint, made } from "../../cluster/cache.ts";
@@ -47,7 +48,7 @@ export async function prepare(
   const starts: Partial<Record<ContestantName, Start>> = { writer: startWriter };
   if (names.includes("ours")) {
     const bundles = await progress.step("bundling the operator", bundlePrograms);
-    process.once("exit", () => void bundles.remove());
+    process.once("exit", () => rmSync(dirname(bundles.operator), { recursive: true, force: true }));
     starts.ours = (arena, { resyncSeconds } = {}) =>
       startOperator(bundles.operator, arena.server, {
         env: resyncSeconds === undefined ? {} : { RESYNC_PERIOD: String(resyncSeconds) },
