@@ -19,6 +19,7 @@ import type { Facts } from "./facts.ts";
 import type { ConfigFeed } from "./jobs/config-feed.ts";
 import { periodically } from "./jobs/periodic.ts";
 import { configuredRestore } from "./restore.ts";
+import { WrongLedger } from "./store/failure.ts";
 import { withIdentifyTurn } from "./store/identify-turn.ts";
 import { accountOf } from "./store/queries.ts";
 import type { Reader } from "./store/reader.ts";
@@ -154,9 +155,10 @@ function sweep({ facts }: ServeOptions, taken: Intake, sent: Delivery, signal: A
     },
     onFailure(error) {
       const why = error instanceof Error ? error.message : String(error);
+      const wrong = error instanceof WrongLedger;
       facts.setDatabase({
-        state: "Unreachable",
-        message: `The database does not answer: ${why}`.slice(0, 500),
+        state: wrong ? "WrongLedger" : "Unreachable",
+        message: (wrong ? why : `The database does not answer: ${why}`).slice(0, 500),
       });
     },
   });

@@ -1,8 +1,10 @@
 import { Socket } from "node:net";
+import { callbackify } from "node:util";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { clientConfig, credentials } from "./connection.ts";
 import type { DatabaseSettings } from "./connection.ts";
+import { WrongLedger } from "./failure.ts";
 import type { Tables } from "./tables.ts";
 
 export type Database = {
@@ -13,6 +15,11 @@ export type Database = {
   warm(): Promise<void>;
   /** A connection of its own, outside the pool and without a statement timeout; the caller ends it. */
   connect(): Promise<pg.Client>;
+  /**
+   * Makes every further connection prove that it leads to this ledger: a mounted connection string may lead elsewhere
+   * one day. Those that do not fail with WrongLedger.
+   */
+  expectLedger(ledgerId: string): void;
   /** Closes connections made with other credentials than `current` as soon as they are idle; answers how many are left. */
   retire(current: string): Promise<number>;
   close(): Promise<void>;
@@ -21,6 +28,7 @@ export type Database = {
 /** Opens nothing yet: connections are made when they are needed, and again after they were lost. */
 export function openDatabase(settings: DatabaseSettings): Database {
   const made = new WeakMap<object, string>();
+  const identity = ledgerCheck(settings);
   const living = new Set<pg.PoolClient>();
   const pool = new pg.Pool({
     min: settings.poolMin,
@@ -28,6 +36,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
     idleTimeoutMillis: 30_000,
     connectionTimeoutMillis: settings.connectTimeoutMs ?? 5_000,
     Client: clientClass(settings, made),
+    verify: callbackify((client: pg.PoolClient) => identity.check(client)),
   });
   // A connection that breaks while idle is replaced by the next query; whoever waits for one sees the error itself.
   pool.on("error", () => undefined);
@@ -61,8 +70,13 @@ export function openDatabase(settings: DatabaseSettings): Database {
       });
       client.on("error", () => undefined);
       await client.connect();
+      await identity.check(client).catch(async (error: unknown) => {
+        await client.end();
+        throw error;
+      });
       return client;
     },
+    expectLedger: (ledgerId) => identity.expect(ledgerId),
     async retire(current) {
       const stale = (client: pg.PoolClient): boolean => made.get(client) !== current;
       if ([...living].some(stale)) {
@@ -73,6 +87,25 @@ export function openDatabase(settings: DatabaseSettings): Database {
       return [...living].filter(stale).length;
     },
     close: () => kysely.destroy(),
+  };
+}
+
+/** Only a connection string in a file can lead to another database while the bot runs. */
+function ledgerCheck({ urlFile }: DatabaseSettings) {
+  let expected: string | undefined;
+  return {
+    expect: (ledgerId: string): void => void (expected = ledgerId),
+    async check(client: pg.ClientBase): Promise<void> {
+      if (urlFile === undefined || expected === undefined) {
+        return;
+      }
+      const { rows } = await client.query<{ ledger_id: string }>("select ledger_id from ledger_identity");
+      if (rows[0]?.ledger_id !== expected) {
+        throw new WrongLedger(
+          "the database URL leads to another ledger than before: put the former one back, or restart the bot if this is meant",
+        );
+      }
+    },
   };
 }
 

@@ -52,6 +52,7 @@ export async function openLedger(options: LedgerOptions): Promise<GuildLedger> {
   const { database, guildId } = options;
   const deadlineMs = performance.now() + database.settings.commandTimeoutMs;
   const ledgerId = await retried(deadlineMs, () => checkIdentity(database, guildId));
+  database.expectLedger(ledgerId);
   const listeners = new Set<(appended: Appended) => void>();
   const core = ledgerCore(options, (appended) => {
     for (const listener of listeners) {

@@ -7,6 +7,7 @@ import { openDatabase } from "../../../bot/store/database.ts";
 import { credentialsWatch } from "../../../bot/store/rotation.ts";
 import { logger } from "../../../runtime/log.ts";
 import { startPostgres, type PostgresServer } from "../../postgres/server.ts";
+import { migratedDatabase, replicaOn } from "./guild.ts";
 
 const pool = { poolMin: 0, poolMax: 4, commandTimeoutMs: 10_000 };
 const nowhere = { ...pool, sslMode: "verify-full", host: "", port: 5432, database: "" } as const;
@@ -80,6 +81,26 @@ describe("a connection string in a file", () => {
       expect(String(error)).toMatch(/database URL/);
       expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain("hunter2");
     }
+  });
+});
+
+describe("a connection string that leads to another ledger one day", () => {
+  test("is refused for every new connection, and taken again once it is put back", async () => {
+    const plain = await startPostgres();
+    const [ours, others] = [await migratedDatabase(plain), await migratedDatabase(plain)];
+    writeFileSync(urlFile, `${ours.names.botUrl}?sslmode=disable`);
+    const database = openDatabase({ ...nowhere, urlFile, plaintext: true });
+    const ledger = await replicaOn(database);
+    writeFileSync(urlFile, `${others.names.botUrl}?sslmode=disable`);
+    await database.pool.query("select pg_terminate_backend(pg_backend_pid())").catch(() => undefined);
+    await expect(database.pool.query("select 1")).rejects.toMatchObject({ name: "WrongLedger" });
+    await expect(database.connect()).rejects.toMatchObject({ name: "WrongLedger" });
+    expect((await others.database.pool.query("select 1 from event")).rows).toEqual([]);
+    writeFileSync(urlFile, `${ours.names.botUrl}?sslmode=disable`);
+    await expect(database.pool.query("select 1 from event")).resolves.toMatchObject({ rowCount: 1 });
+    await ledger.close();
+    await Promise.all([database, ours.database, others.database].map((one) => one.close()));
+    await plain.stop();
   });
 });
 
