@@ -4,6 +4,14 @@ import type { GuildSettings } from "./guild/settings.ts";
 const url = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
 const seconds = (fallback: number) =>
   z.coerce.number("must be a number of seconds").min(1).max(600).default(fallback);
+const share = (fallback: string) =>
+  z
+    .string()
+    .regex(/^([1-9]\d{0,5}|\d{1,2}%|100%)$/, "must be a number of guilds or a percentage, such as 5 or 10%")
+    .default(fallback)
+    .transform((text) =>
+      text.endsWith("%") ? { percent: Number.parseInt(text, 10) } : { count: Number(text) },
+    );
 const address = z.string().regex(/^([^:]*|\[.*\]):\d{1,5}$/, "must be an address such as :8080");
 
 /** Every environment variable of the operator. */
@@ -27,6 +35,10 @@ export const environmentSchema = z
       ),
     /** The namespace that may read metrics of bots and databases. */
     MONITORING_NAMESPACE: z.string().min(1).max(63).default("observability"),
+    /** How many guilds may move to another image at once, at least one. */
+    ROLLOUT_MAX_IN_FLIGHT: share("10%"),
+    /** How many guilds an image may fail on before its rollout halts, at least two; a share is one of those that were tried. */
+    ROLLOUT_FAILURE_BUDGET: share("20%"),
     WORKERS: z.coerce.number("must be a number").int().min(1).max(256).default(16),
     /** How soon a guild that is well is looked at again. */
     RESYNC_PERIOD: seconds(300),
@@ -66,5 +78,9 @@ export function guildSettings(environment: Environment): GuildSettings {
     discordApiUrl: environment.DISCORD_API_URL,
     monitoringNamespace: environment.MONITORING_NAMESPACE,
     otlpEndpoint: environment.OTEL_EXPORTER_OTLP_ENDPOINT,
+    rollout: {
+      maxInFlight: environment.ROLLOUT_MAX_IN_FLIGHT,
+      failureBudget: environment.ROLLOUT_FAILURE_BUDGET,
+    },
   };
 }

@@ -47,6 +47,7 @@ export async function observe(senses: Senses, guild: DkpGuild): Promise<Observat
     secrets,
     backup,
     tokenHash,
+    rollout: guild.status?.rollout,
     conflict: conflict(world, guild, tokenHash),
     refusals: [],
   };
@@ -186,11 +187,14 @@ function isRolledOut(guild: DkpGuild, { status }: DeploymentObject): boolean {
 }
 
 type ContainerStatus = {
+  name?: string;
+  restartCount?: number;
   state?: { waiting?: { reason?: string; message?: string } };
   lastState?: { terminated?: { reason?: string; message?: string; exitCode?: number } };
 };
 
 type PodObject = KubeObject & {
+  spec?: { containers?: { name: string; image: string }[] };
   status?: {
     phase?: string;
     containerStatuses?: ContainerStatus[];
@@ -201,8 +205,12 @@ type PodObject = KubeObject & {
 /** Waiting reasons that pass by themselves. */
 const harmless = new Set(["ContainerCreating", "PodInitializing"]);
 
-/** Asks the API server why a guild's pods do not run. */
-export async function podProblem(client: KubeClient, guild: DkpGuild): Promise<PodProblem | undefined> {
+/** Asks the API server why a guild's pods do not run; pods of this image are looked at first. */
+export async function podProblem(
+  client: KubeClient,
+  guild: DkpGuild,
+  image: string,
+): Promise<PodProblem | undefined> {
   const { namespace, name } = guild.metadata;
   const labelSelector = selectorText({
     "app.kubernetes.io/name": "dkp-bot",
@@ -210,18 +218,22 @@ export async function podProblem(client: KubeClient, guild: DkpGuild): Promise<P
   });
   const { items } = await client.list<PodObject>(pods, { namespace, labelSelector, limit: 50 });
   const living = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  return living.map(problemOfPod).find((problem) => problem !== undefined);
+  const problems = living.map(problemOfPod).filter((problem) => problem !== undefined);
+  return problems.find((problem) => problem.image === image) ?? problems[0];
 }
 
 function problemOfPod(pod: PodObject): PodProblem | undefined {
   const { name } = pod.metadata;
-  for (const { state, lastState } of pod.status?.containerStatuses ?? []) {
+  for (const { name: container, state, lastState, restartCount: restarts } of pod.status?.containerStatuses ??
+    []) {
     const { reason, message = "" } = state?.waiting ?? {};
     if (reason === undefined || harmless.has(reason)) continue;
     const last = lastState?.terminated;
     const ended =
       last === undefined ? "" : `; it last ended with code ${last.exitCode ?? "?"} ${last.message ?? ""}`;
-    return { pod: name, reason, message: `${message}${ended}`.trim() };
+    // What the status calls the image is its digest at times.
+    const image = pod.spec?.containers?.find((each) => each.name === container)?.image;
+    return { pod: name, reason, message: `${message}${ended}`.trim(), image, restarts };
   }
   const scheduled = pod.status?.conditions?.find(
     ({ type, status }) => type === "PodScheduled" && status === "False",

@@ -11,8 +11,10 @@ import { childNames } from "./guild/names.ts";
 import type { Observation } from "./guild/observation.ts";
 import { type Progress, progress } from "./guild/progress.ts";
 import { deployments, guilds, leases, secrets } from "./guild/resources.ts";
+import { isRetryAsked, nextRollout, retryAnnotation } from "./guild/rollout.ts";
 import type { GuildSettings } from "./guild/settings.ts";
 import { status } from "./guild/status.ts";
+import type { Rollouts } from "./rollouts.ts";
 import { type Senses, looksAtPods, observe, podProblem } from "./observe.ts";
 import { type StatusWriter, guildObject } from "./status-writer.ts";
 
@@ -21,6 +23,7 @@ export type Reconciler = Senses & {
   events: EventRecorder;
   statuses: StatusWriter;
   newPassword(): string;
+  rollouts: Rollouts;
   /** How soon a guild that is not well is looked at again, in milliseconds. */
   recheckMs: number;
   /** How soon a guild that is well is looked at again, in milliseconds. */
@@ -46,7 +49,35 @@ export async function reconcile(reconciler: Reconciler, key: string): Promise<Ne
   if (guild.spec.suspend) return report(reconciler, guild, observation);
   if (observation.conflict !== undefined) return stepBack(reconciler, guild, observation);
   const held = isHeldBack(guild) ? guild : await hold(reconciler, guild);
-  return advance(reconciler, held, observation);
+  const decided = await rollOn(reconciler, held, observation);
+  const written = reconciler.world.guild(key)?.status;
+  return advance(reconciler, written === undefined ? held : { ...held, status: written }, decided);
+}
+
+/** Decides how the rollout of the image goes on. That it begins is written down before anything is done, so that nobody counts wrong. */
+async function rollOn(
+  reconciler: Reconciler,
+  guild: DkpGuild,
+  observation: Observation,
+): Promise<Observation> {
+  const { settings, rollouts, statuses, client, world } = reconciler;
+  const undecided = progress(guild, settings, { ...observation, rollout: undefined });
+  const rollout = nextRollout(
+    guild,
+    undecided.wanted,
+    { nowMs: observation.nowMs, hasFailedJob: undecided.migration === "failed" },
+    () => rollouts.take(guild),
+  );
+  const decided = { ...observation, rollout, isOutage: rollouts.isOutage() };
+  if (rollout?.state !== "Progressing") return decided;
+  if (guild.status?.rollout?.state !== "Progressing" || guild.status.rollout.image !== rollout.image)
+    await statuses.write(guild, status(guild, decided, progress(guild, settings, decided)));
+  if (isRetryAsked(guild)) {
+    const { name, namespace, uid } = guild.metadata;
+    const metadata = { uid, annotations: { [retryAnnotation]: null } };
+    world.remember(guilds, await client.mergePatch(guilds, { namespace, name }, { metadata }));
+  }
+  return decided;
 }
 
 async function hold({ client, world }: Reconciler, guild: DkpGuild): Promise<DkpGuild> {
@@ -142,9 +173,13 @@ async function stepBack(reconciler: Reconciler, guild: DkpGuild, observation: Ob
 async function report(reconciler: Reconciler, guild: DkpGuild, observation: Observation): Promise<Next> {
   const facts = progress(guild, reconciler.settings, observation);
   const look = looksAtPods(guild, observation, facts);
-  const problem = look === "now" ? await podProblem(reconciler.client, guild) : undefined;
+  const problem = look === "now" ? await podProblem(reconciler.client, guild, facts.wanted) : undefined;
   const seen = { ...observation, podProblem: problem };
-  const waitMs = await reconciler.statuses.write(guild, status(guild, seen, facts));
+  const after = status(guild, seen, facts);
+  const waitMs = await reconciler.statuses.write(guild, after);
+  // Written down, so it may return now.
+  if (after.rollout?.state === "Failed" && observation.rollout?.state === "Progressing")
+    return { requeueAfterMs: 1 };
   const settled = reconciler.world.guild(`${guild.metadata.namespace}/${guild.metadata.name}`)?.status?.phase;
   const lookMs = delayMs(reconciler, facts, look, settled === "Ready" || settled === "Suspended");
   return { requeueAfterMs: Math.min(lookMs, waitMs ?? lookMs) };

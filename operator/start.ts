@@ -10,6 +10,7 @@ import type { LeaderCounts } from "./guild-metrics.ts";
 import type { GuildSettings } from "./guild/settings.ts";
 import { type LeaseRound, leaseRound } from "./leases.ts";
 import { type Reconciler, reconcile } from "./reconcile.ts";
+import { openRollouts } from "./rollouts.ts";
 import { secretReader } from "./secrets.ts";
 import { statusWriter } from "./status-writer.ts";
 import { type World, openWorld } from "./world.ts";
@@ -63,7 +64,8 @@ export function startOperator(options: OperatorOptions): Operator {
   const { client, namespaces, log } = options;
   let queue: WorkQueue | undefined;
   const add = (key: string) => queue?.add(key);
-  const world = openWorld({ client, namespaces, onGuild: add, log });
+  const rollouts = openRollouts({ settings: options.settings, wake: add, log });
+  const world = openWorld({ client, namespaces, onGuild: add, rollouts, log });
   const leases = leaseRound({
     client,
     namespaces,
@@ -76,7 +78,7 @@ export function startOperator(options: OperatorOptions): Operator {
     await world.synced;
     await firstWalk(leases, log);
     if (signal.aborted) return;
-    const work = guildQueue(options, world, leases, add);
+    const work = guildQueue(options, { world, leases, rollouts, wake: add });
     queue = work;
     for (const { metadata } of world.guilds()) work.add(objectKey(metadata));
     await new Promise<void>((resolve) => {
@@ -110,17 +112,14 @@ async function firstWalk(leases: LeaseRound, log: Logger): Promise<void> {
 
 function guildQueue(
   options: OperatorOptions,
-  world: World,
-  leases: LeaseRound,
-  wake: (key: string) => void,
+  senses: Pick<Reconciler, "world" | "leases" | "rollouts"> & { wake: (key: string) => void },
 ): WorkQueue {
   const { client, log, clock = () => Date.now(), telemetry } = options;
   const events = eventRecorder({ client, component: "dkp.dev/operator", instance: options.identity, log });
   const { secretMemoryMs, settleMs = 1_000 } = options;
   const reconciler = {
     client,
-    world,
-    leases,
+    ...senses,
     secrets: secretReader({
       client,
       clock,
@@ -128,7 +127,7 @@ function guildQueue(
     }),
     settings: options.settings,
     events,
-    statuses: statusWriter({ ...options, world, events, wake, settleMs }),
+    statuses: statusWriter({ ...options, ...senses, events, settleMs }),
     clock,
     newPassword: () => randomBytes(24).toString("base64url"),
     recheckMs: options.recheckMs ?? 25_000,

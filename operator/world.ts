@@ -8,6 +8,7 @@ import type { Logger } from "../runtime/log.ts";
 import { belongsTo, childKey } from "./guild/child.ts";
 import { childSelector, guildLabel } from "./guild/names.ts";
 import * as kinds from "./guild/resources.ts";
+import type { Rollouts } from "./rollouts.ts";
 import { tokenRegister } from "./tokens.ts";
 
 /** Kinds that are watched by our label. Secrets are not, so that nobody who reads our rights need worry; Leases change all the time. */
@@ -68,10 +69,11 @@ export function openWorld(options: {
   namespaces: readonly string[];
   /** `namespace/name` of a guild that something happened to. */
   onGuild: (key: string) => void;
+  rollouts: Pick<Rollouts, "onHeld" | "onDropped">;
   log: Logger;
 }): World {
   const { client, namespaces, onGuild, log } = options;
-  const guilds = guildCache();
+  const guilds = guildCache(options.rollouts);
   const { forget: forgetToken, ...tokens } = tokensInUse(guilds, onGuild);
   const caches = new Map(
     watched.map((resource) => [resource.plural, objectCache({ indexes: { guild: guildOf }, trim })]),
@@ -139,8 +141,10 @@ function absent(reflectors: Reflector[]): ReadonlySet<string> {
   return new Set(states.filter(({ state }) => state === "absent").map(({ kind }) => kind));
 }
 
-function guildCache(): ObjectCache<GuildObject> {
+function guildCache({ onHeld, onDropped }: Pick<Rollouts, "onHeld" | "onDropped">): ObjectCache<GuildObject> {
   return objectCache<GuildObject>({
+    onHeld,
+    onDropped,
     indexes: {
       guildId: (guild) => [guild.spec.guildId],
       token: ({ status }) => (status?.tokenHash === undefined ? [] : [status.tokenHash]),

@@ -126,7 +126,7 @@ export function obsolete(
   ].filter(({ object }) => object.metadata.deletionTimestamp === undefined);
 }
 
-/** Migration Jobs of other images once this one is done, and a failed one that is to be tried again. */
+/** Migration Jobs of other images, and a failed one that is to be tried again. */
 function obsoleteJobs(
   observation: Observation,
   facts: Progress,
@@ -135,7 +135,10 @@ function obsoleteJobs(
   const retry = facts.failedAtMs !== undefined && observation.nowMs - facts.failedAtMs >= migrationRetryMs;
   return all
     .filter(({ metadata }) =>
-      metadata.name === facts.jobName ? retry : facts.migration === "complete" || facts.jobName !== undefined,
+      metadata.name === facts.jobName
+        ? retry
+        : metadata.name !== facts.spareJobName &&
+          (facts.migration === "complete" || facts.jobName !== undefined),
     )
     .map((object) => ({ resource: jobs, object }));
 }

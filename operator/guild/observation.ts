@@ -1,4 +1,5 @@
 import type { KubeObject } from "../../runtime/kube/object.ts";
+import type { Rollout } from "./rollout.ts";
 
 /** Whether a key of a Secret is there, and a short hash of its value; never the value. */
 export type SecretState = {
@@ -10,7 +11,14 @@ export type SecretState = {
 };
 
 /** Why a pod does not run, as its kubelet or the scheduler says it. */
-export type PodProblem = { pod: string; reason: string; message: string };
+export type PodProblem = {
+  pod: string;
+  reason: string;
+  message: string;
+  /** The image of the container that has the problem, where one has it. */
+  image?: string | undefined;
+  restarts?: number | undefined;
+};
 
 /** Everything that a reconcile knows about a guild besides the guild itself. */
 export type Observation = {
@@ -28,6 +36,10 @@ export type Observation = {
   /** Whether the Cluster that spec.database.clusterRef names is there; asked only while its database is not. */
   sharedCluster?: "present" | "missing" | undefined;
   podProblem?: PodProblem | undefined;
+  /** How the rollout of the bot's image goes on, as it was decided. */
+  rollout?: Rollout | undefined;
+  /** So many guilds are unwell that no image is to blame for this one. */
+  isOutage?: boolean;
   /** Short hash of the Discord token in use. */
   tokenHash?: string | undefined;
   /** An older DkpGuild (`namespace/name`) with the same guildId or the same token. */

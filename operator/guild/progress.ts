@@ -8,6 +8,7 @@ import { migrationJobName } from "./job.ts";
 import { childNames } from "./names.ts";
 import type { Observation } from "./observation.ts";
 import { wantedImage } from "./pod.ts";
+import { targetImage } from "./rollout.ts";
 import { sharedNames } from "./shared-database.ts";
 import type { GuildSettings } from "./settings.ts";
 
@@ -51,6 +52,8 @@ type JobObject = KubeObject & { status?: { conditions?: LiveCondition[] } };
 /** How far a guild has come, read from its live children. */
 export type Progress = {
   /** The image that spec asks for. */
+  wanted: string;
+  /** The image to run now: the wanted one, unless that waits for its turn or failed. */
   image: string;
   database: Database;
   /** What tells this database from another of its guild; undefined while there is none. */
@@ -65,6 +68,8 @@ export type Progress = {
   rolledOut: string | undefined;
   /** The Job for the wanted image on this database; undefined while there is no database to migrate. */
   jobName: string | undefined;
+  /** The Job of another image that may be needed yet: of the last healthy one to return to, or of the one that failed, for its log. */
+  spareJobName?: string | undefined;
   job: JobObject | undefined;
   migration: "none" | "running" | "complete" | "failed";
   /** When the migration failed, in milliseconds since the epoch. */
@@ -150,6 +155,12 @@ export function readReport(live: KubeObject | undefined): Report | undefined {
   }
 }
 
+/** The image whose migration Job is kept beside the present one. */
+function spareImage(guild: DkpGuild, wanted: string, rollout: Observation["rollout"]): string | undefined {
+  if (rollout?.state === "Progressing") return guild.status?.lastHealthyImage;
+  return rollout?.state === "Failed" ? wanted : undefined;
+}
+
 export function progress(guild: DkpGuild, settings: GuildSettings, observation: Observation): Progress {
   const names = childNames(guild.metadata.name);
   const { children } = observation;
@@ -157,13 +168,19 @@ export function progress(guild: DkpGuild, settings: GuildSettings, observation: 
   const cluster: ClusterObject | undefined =
     database.mode === "dedicated" ? children.get(`Cluster/${database.cluster}`) : undefined;
   const deployment: DeploymentObject | undefined = children.get(`Deployment/${names.bot}`);
-  const image = wantedImage(guild, settings);
+  const wanted = wantedImage(guild, settings);
+  const image = targetImage(wanted, guild.status?.lastHealthyImage, observation.rollout);
   const identity = identityOf(guild, observation, database, cluster);
   const developer = database.mode === "external" ? {} : developerEnvironment(guild, database);
-  const jobName = identity === undefined ? undefined : migrationJobName(guild, image, identity, developer);
+  const jobFor = (each: string | undefined) =>
+    identity === undefined || each === undefined
+      ? undefined
+      : migrationJobName(guild, each, identity, developer);
+  const jobName = jobFor(image);
   const job: JobObject | undefined = children.get(`Job/${jobName}`);
   const failure = holds(job, "Failed");
   return {
+    wanted,
     image,
     database,
     identity,
@@ -173,6 +190,7 @@ export function progress(guild: DkpGuild, settings: GuildSettings, observation: 
     deployment,
     rolledOut: deployment?.metadata.annotations?.[imageAnnotation],
     jobName,
+    spareJobName: jobFor(spareImage(guild, wanted, observation.rollout)),
     job,
     migration:
       job === undefined

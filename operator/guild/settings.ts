@@ -1,3 +1,5 @@
+import type { RolloutSettings } from "./fleet.ts";
+
 /** What the operator's own settings say about every guild. */
 export type GuildSettings = {
   botImage: string;
@@ -9,4 +11,6 @@ export type GuildSettings = {
   monitoringNamespace: string;
   /** Base URL of an OTLP/HTTP collector. */
   otlpEndpoint?: string | undefined;
+  /** How fast new images go round; rolloutDefaults when undefined. */
+  rollout?: RolloutSettings;
 };

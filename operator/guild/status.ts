@@ -7,6 +7,8 @@ import { botSelector, selectorText } from "./names.ts";
 import type { Observation } from "./observation.ts";
 import { phase } from "./phase.ts";
 import type { Progress } from "./progress.ts";
+import type { Rollout } from "./rollout.ts";
+import { healthyImage, rolloutFinding, verdict } from "./verdict.ts";
 
 type Findings = {
   obstacle: Finding | undefined;
@@ -29,16 +31,20 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
     commands: commandsFinding(guild, facts),
     backup: backupFinding(guild, observation, facts),
   };
-  const unwell = troubles(findings);
+  const rollout = verdict(guild, observation, facts, findings);
+  const healthy = healthyImage(guild, facts, findings, rollout);
+  const unwell = troubles(findings, rolloutFinding(guild, facts, rollout));
   const worst = unwell[0] ?? { level: "ok", reason: "Ready", message: "The bot runs and serves commands" };
   return {
     observedGeneration: guild.metadata.generation,
     phase: phase(guild, observation, facts, unwell),
-    conditions: conditions(guild, observation.nowMs, findings, worst),
+    conditions: conditions(guild, observation.nowMs, findings, worst, rollout),
     replicas: facts.deployment?.status?.replicas ?? 0,
     readyReplicas: facts.deployment?.status?.readyReplicas ?? 0,
     selector: selectorText(botSelector(guild.metadata.name)),
     image: facts.rolledOut ?? facts.image,
+    ...(healthy === undefined ? {} : { lastHealthyImage: healthy }),
+    ...(rollout === undefined ? {} : { rollout }),
     ...(observation.tokenHash === undefined ? {} : { tokenHash: observation.tokenHash }),
     ...leader(facts),
     ...databaseStatus(facts),
@@ -48,14 +54,26 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
 }
 
 /** What is not well: what a person has to act on, then the rest in the order in which a guild comes up. */
-function troubles({ obstacle, database, bot, commands }: Findings): Finding[] {
-  const all = (obstacle === undefined ? [database, bot, commands] : [obstacle]).filter(
-    ({ level }) => level !== "ok",
-  );
+function troubles({ obstacle, database, bot, commands }: Findings, rollout: Finding | undefined): Finding[] {
+  const rest = rollout === undefined ? [] : [rollout];
+  // That a rollout failed says more than what came of it.
+  const all = (
+    obstacle === undefined
+      ? rollout?.level === "stalled"
+        ? [...rest, database, bot, commands]
+        : [database, bot, commands, ...rest]
+      : [obstacle]
+  ).filter(({ level }) => level !== "ok");
   return all.toSorted((a, b) => Number(b.level === "stalled") - Number(a.level === "stalled"));
 }
 
-function conditions(guild: DkpGuild, nowMs: number, findings: Findings, worst: Finding): Condition[] {
+function conditions(
+  guild: DkpGuild,
+  nowMs: number,
+  findings: Findings,
+  worst: Finding,
+  rollout: Rollout | undefined,
+): Condition[] {
   const { suspend } = guild.spec;
   const deleting = guild.metadata.deletionTimestamp !== undefined;
   const reconciling = !suspend && worst.level !== "ok" && worst.level !== "stalled";
@@ -76,6 +94,17 @@ function conditions(guild: DkpGuild, nowMs: number, findings: Findings, worst: F
     draft("BotReady", findings.bot),
     draft("CommandsRegistered", findings.commands),
     ...(findings.backup === undefined ? [] : [draft("BackupReady", findings.backup)]),
+    // There is nothing to say of it where nothing failed.
+    ...(rollout?.state === "Failed"
+      ? [
+          {
+            type: "RolloutFailed",
+            status: true,
+            reason: "ImageFailed",
+            message: `${rollout.image}: ${rollout.message ?? ""}`,
+          },
+        ]
+      : []),
   ];
   return drafts.map((fresh) => dated(guild, nowMs, fresh));
 }

@@ -41,6 +41,9 @@ export type CacheOptions<T> = {
   indexes?: Record<string, Index<T>>;
   /** Drops what nobody reads, on the way in, beyond managedFields and kubectl's last-applied annotation. May change its argument. */
   trim?: (object: T) => T;
+  /** Called with each object as it is taken in (also in place of an older one) and as it is gone, for what is counted over all of them. */
+  onHeld?: (object: T) => void;
+  onDropped?: (object: T) => void;
 };
 
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
@@ -55,17 +58,18 @@ export function objectCache<T extends KubeObject>(options: CacheOptions<T> = {})
   const delivered = new Map<string, string>();
   const keyOf = (object: T) => objectKey(object.metadata);
   const trimmed = (object: T) => (options.trim ?? ((same: T) => same))(withoutBulk(object));
-
   const hold = (object: T) => {
     const key = keyOf(object);
     const previous = objects.get(key);
     if (previous !== undefined) indexes.drop(previous);
     objects.set(key, object);
     indexes.add(object);
+    options.onHeld?.(object);
   };
   const drop = (object: T) => {
     objects.delete(keyOf(object));
     indexes.drop(object);
+    options.onDropped?.(object);
   };
   const dropAll = (gone: T[]): CacheChange<T>[] => {
     for (const object of gone) drop(object);

@@ -97,6 +97,9 @@ function look(scenery: Scenery): DkpGuildStatus {
     secrets: [],
     absentKinds: new Set(),
     refusals: [],
+    ...([undefined, image].includes(guild.status?.lastHealthyImage)
+      ? {}
+      : { rollout: { image, state: "Progressing" } }),
   };
   const chosen = { ...settings, botImage: image };
   const { jobName = "" } = progress(guild, chosen, observation);

@@ -32,6 +32,7 @@ export function allDone(guild: DkpGuild, cluster: KubeObject | undefined): Progr
   const managedRolesStatus = { byStatus: { reconciled: ["dkp_bot"] } };
   const done = { type: "Ready", status: "True" };
   return {
+    wanted: image,
     image,
     database: databaseOf(guild, new Map()),
     identity: cluster?.metadata.uid,
