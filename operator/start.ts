@@ -39,7 +39,7 @@ export type OperatorOptions = {
   leasePeriodMs?: number;
   /** How long a Secret that was there is believed to be there; by default 4 min where all is well, 20 s where not. */
   secretMemoryMs?: number;
-  /** How long progress may stay untold while more of it is likely, 1 s by default. */
+  /** How long progress may stay untold while more of it is likely: 1 s by default, ten times that while many guilds are at work. */
   settleMs?: number;
   /** Milliseconds since the epoch; the machine's clock by default. */
   clock?: () => number;
@@ -116,7 +116,9 @@ function guildQueue(
 ): WorkQueue {
   const { client, log, clock = () => Date.now(), telemetry } = options;
   const events = eventRecorder({ client, component: "dkp.dev/operator", instance: options.identity, log });
-  const { secretMemoryMs, settleMs = 1_000 } = options;
+  const { secretMemoryMs, settleMs: calmMs = 1_000 } = options;
+  // Where many guilds are at work, the next step of one is soon there, and each write holds up the steps of others.
+  const settleMs = () => (work.depth() > 0 || work.running() > options.workers / 2 ? 10 * calmMs : calmMs);
   const reconciler = {
     client,
     ...senses,

@@ -6,7 +6,7 @@ import type { EventRecorder } from "../runtime/kube/event.ts";
 import { type KubeObject, apiVersionOf, objectKey } from "../runtime/kube/object.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { LeaderCounts } from "./guild-metrics.ts";
-import { mayWait, sameJson } from "./guild/haste.ts";
+import { mayWait, passing, sameJson } from "./guild/haste.ts";
 import { guilds } from "./guild/resources.ts";
 import { transitions } from "./guild/transitions.ts";
 import type { World } from "./world.ts";
@@ -28,8 +28,8 @@ export function statusWriter(options: {
   events: EventRecorder;
   /** Has another guild looked at. */
   wake(key: string): void;
-  /** How long progress waits, in milliseconds. */
-  settleMs: number;
+  /** How long progress waits, in milliseconds, asked for anew each time. */
+  settleMs(): number;
   leaderCounts?: LeaderCounts | undefined;
   log: Logger;
 }): StatusWriter {
@@ -39,14 +39,16 @@ export function statusWriter(options: {
   const leftMs = (key: string, { phase }: DkpGuildStatus): number => {
     const nowMs = performance.now();
     const waiting = unwritten.get(key);
-    if (waiting?.phase === phase && waiting !== undefined) return waiting.sinceMs + settleMs - nowMs;
+    if (waiting?.phase === phase && waiting !== undefined) return waiting.sinceMs + settleMs() - nowMs;
     unwritten.set(key, { phase, sinceMs: nowMs });
-    return settleMs;
+    return settleMs();
   };
   const tell = (guild: DkpGuild, after: DkpGuildStatus) => {
     for (const facts of transitions(guild.status, after)) events.record(guildObject(guild), facts);
     if (guild.status?.phase === after.phase) return;
-    log.info({ guild: objectKey(guild.metadata), phase: after.phase }, "a guild changed its phase");
+    // A thousand guilds on their way would say little else; status and Events tell of each step.
+    const level = passing.has(after.phase) ? "debug" : "info";
+    log[level]({ guild: objectKey(guild.metadata), phase: after.phase }, "a guild changed its phase");
   };
   const wakeSharers = (guild: DkpGuild, after: DkpGuildStatus) => {
     // Our own writes wake nobody, but whoever has the same token may have to stop now, or may go on.

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
 import { guildIdLabel, guildLabel, identityLabels, managedByLabel, operatorName } from "./names.ts";
@@ -15,7 +15,7 @@ export const appliedAnnotation = "dkp.dev/applied";
 
 /** A short hash of any JSON value whose keys come in a fixed order. */
 export function shortHash(value: unknown): string {
-  return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
+  return hash("sha256", JSON.stringify(value), "hex").slice(0, 16);
 }
 
 type Facts = {

@@ -8,12 +8,27 @@ import { configMaps } from "./resources.ts";
 export function configuration(guild: DkpGuild): Child {
   const { config } = childNames(guild.metadata.name);
   const { mode, maintenance, rules } = guild.spec;
-  const content = stringify({
+  const content = yaml({
     mode,
     ...(maintenance === undefined ? {} : { maintenance }),
     rules: rules ?? {},
   });
   return child(guild, configMaps, { name: config, owned: true }, { data: { "config.yaml": content } });
+}
+
+/** Texts by what they say: making one takes longer than all the rest of a guild's children, and a guild is looked at several times. */
+const texts = new Map<string, string>();
+const remembered = 1_000;
+
+function yaml(content: object): string {
+  const key = JSON.stringify(content);
+  const known = texts.get(key);
+  if (known !== undefined) return known;
+  const [oldest] = texts.size < remembered ? [] : texts.keys();
+  if (oldest !== undefined) texts.delete(oldest);
+  const text = stringify(content);
+  texts.set(key, text);
+  return text;
 }
 
 /** Where the bot's leader reports. Made empty; its data is the bot's. */

@@ -2,7 +2,13 @@ import type { Condition, DkpGuildStatus } from "../../crds/status.ts";
 import { announced, onTheWay } from "./transitions.ts";
 
 /** Phases that a guild is in for as long as it is on its way, and no longer. */
-const passing = new Set(["Pending", "DatabaseProvisioning", "Migrating", "Deploying", "Updating"]);
+export const passing: ReadonlySet<string | undefined> = new Set([
+  "Pending",
+  "DatabaseProvisioning",
+  "Migrating",
+  "Deploying",
+  "Updating",
+]);
 
 /** Fields that only tell; the others are also remembered by, so they are written before anything is done about them. */
 const telling = new Set([
@@ -16,6 +22,7 @@ const telling = new Set([
   "tokenHash",
   "leader",
   "database",
+  "footprint",
 ]);
 
 /**
@@ -24,8 +31,8 @@ const telling = new Set([
  */
 export function mayWait(before: DkpGuildStatus | undefined, after: DkpGuildStatus): boolean {
   const isFirst = before?.phase === undefined;
-  if (!passing.has(after.phase ?? "")) return false;
-  if (!isFirst && !passing.has(before.phase ?? "")) return false;
+  if (!passing.has(after.phase)) return false;
+  if (!isFirst && !passing.has(before.phase)) return false;
   if (!isFirst && before.observedGeneration !== after.observedGeneration) return false;
   const differs = (name: keyof DkpGuildStatus) => !sameJson(before?.[name], after[name]);
   const fields = new Set([...Object.keys(before ?? {}), ...Object.keys(after)]) as Set<keyof DkpGuildStatus>;
