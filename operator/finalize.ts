@@ -1,10 +1,10 @@
 import type { DkpGuild } from "../crds/dkp-guild.ts";
 import type { KubeClient } from "../runtime/kube/client.ts";
 import { isKubeError } from "../runtime/kube/error.ts";
-import type { KubeObject, Resource } from "../runtime/kube/object.ts";
-import { belongsTo } from "./guild/child.ts";
+import type { KubeObject } from "../runtime/kube/object.ts";
+import { dropShared, removeAccounts, removeOwn } from "./farewell.ts";
 import { childNames } from "./guild/names.ts";
-import { clusters, guilds, namespaces, networkPolicies, secrets } from "./guild/resources.ts";
+import { clusters, guilds, namespaces, networkPolicies } from "./guild/resources.ts";
 import type { Transition } from "./guild/transitions.ts";
 
 const finalizer = "dkp.dev/database";
@@ -41,6 +41,16 @@ export async function bidFarewell(client: KubeClient, guild: DkpGuild): Promise<
       `The namespace is being deleted, and database ${cluster} with it`,
     );
   }
+  const { mode } = guild.spec.database;
+  if (mode === "external") {
+    return told(
+      true,
+      "Normal",
+      "DatabaseRetained",
+      "The external database stays as it is: it is its owner's",
+    );
+  }
+  if (mode === "shared") return fromShared(client, guild);
   if (guild.spec.deletionPolicy === "Retain") {
     const message = `Database ${cluster} and Secret ${runtime} stay: a DkpGuild of the same name and guildId takes them up again`;
     return told(true, "Normal", "DatabaseRetained", message);
@@ -54,13 +64,27 @@ export async function bidFarewell(client: KubeClient, guild: DkpGuild): Promise<
     );
   }
   await removeOwn(client, guild, networkPolicies, cluster);
-  await removeOwn(client, guild, secrets, runtime);
+  await removeAccounts(client, guild);
   return told(
     true,
     "Normal",
     "DatabaseDeleted",
     `Database ${cluster} was deleted, as spec.deletionPolicy says`,
   );
+}
+
+async function fromShared(client: KubeClient, guild: DkpGuild): Promise<Farewell> {
+  const what = `Database dkp_${guild.spec.guildId} in Cluster ${guild.spec.database.clusterRef?.name}`;
+  if (guild.spec.deletionPolicy === "Retain") {
+    const message = `${what} and its Secrets stay: a DkpGuild of the same name and guildId takes them up again`;
+    return told(true, "Normal", "DatabaseRetained", message);
+  }
+  if (await dropShared(client, guild)) {
+    const message = `${what} is being dropped, as spec.deletionPolicy says`;
+    return told(false, "Normal", "DeletingDatabase", message);
+  }
+  await removeAccounts(client, guild);
+  return told(true, "Normal", "DatabaseDeleted", `${what} was dropped, as spec.deletionPolicy says`);
 }
 
 function told(done: boolean, type: Transition["type"], reason: string, message: string): Farewell {
@@ -80,19 +104,4 @@ export async function letGo(client: KubeClient, guild: DkpGuild): Promise<void> 
   } catch (error) {
     if (!isKubeError(error, 404)) throw error;
   }
-}
-
-/** Deletes what is the guild's; answers whether it is still there. */
-export async function removeOwn(
-  client: KubeClient,
-  guild: DkpGuild,
-  resource: Resource,
-  name: string,
-): Promise<boolean> {
-  const ref = { namespace: guild.metadata.namespace, name };
-  const live = await client.get(resource, ref);
-  if (live === undefined || !belongsTo(guild, live)) return false;
-  const { uid = "", deletionTimestamp } = live.metadata;
-  if (deletionTimestamp === undefined) await client.remove(resource, ref, { uid, propagation: "Background" });
-  return true;
 }

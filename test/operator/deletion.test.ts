@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
-import { everybodyPlays, makeGuild, makeToken } from "./players.ts";
+import { everybodyPlays, jobsEnd, makeGuild, makeToken, sharedApplied } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import { patience, reachesPhase } from "./status.ts";
 
@@ -103,6 +103,82 @@ describe("a guild that is deleted", () => {
     await scene.plane.call("DELETE", `/api/v1/namespaces/${namespace}`);
     await scene.remove(kinds.guilds, namespace, "watch");
     await expect.poll(() => guildOf(namespace), patience).toBeUndefined();
+  });
+});
+
+describe("a guild that is deleted and whose database is", () => {
+  const shared = ["guest-db", "guest-db-owner", "guest-db-bot"] as const;
+  const objects = (namespace: string) =>
+    Promise.all(
+      shared.map((name, index) =>
+        scene.get(index === 0 ? kinds.databases : kinds.databaseRoles, namespace, name),
+      ),
+    );
+
+  async function guest(): Promise<string> {
+    counter += 1;
+    const namespace = await scene.namespace(`space-${counter}`);
+    await makeToken(scene, namespace);
+    const database = { mode: "shared", clusterRef: { name: "common" } };
+    const guildId = `4000000000000000${counter.toString().padStart(2, "0")}`;
+    await scene.create(kinds.guilds, namespace, makeGuild("guest", guildId, { database }));
+    await expect.poll(() => objects(namespace), patience).not.toContain(undefined);
+    await sharedApplied(scene, namespace);
+    const job = async () => (await scene.list(kinds.jobs, namespace)).length;
+    await expect.poll(job, patience).toBe(1);
+    await jobsEnd(scene, namespace);
+    await expect.poll(() => scene.get(kinds.deployments, namespace, "guest-bot"), patience).toBeDefined();
+    return namespace;
+  }
+
+  const guestOf = (namespace: string) => scene.get(kinds.guilds, namespace, "guest");
+
+  test("in a shared Cluster leaves it there by default, with its roles and passwords", async () => {
+    const namespace = await guest();
+    await scene.remove(kinds.guilds, namespace, "guest");
+    await expect.poll(() => guestOf(namespace), patience).toBeUndefined();
+    expect(await objects(namespace)).not.toContain(undefined);
+    expect(await scene.get(kinds.secrets, namespace, "guest-owner")).toBeDefined();
+  });
+
+  test("in a shared Cluster has it dropped with policy Delete: the bot goes first, then the database, then its roles", async () => {
+    const namespace = await guest();
+    const metadata = { finalizers: ["cnpg.io/deleteDatabase"] };
+    await scene.patch(kinds.databases, namespace, "guest-db", { metadata });
+    await operator.stop();
+    // Asked for at the last moment, so that only the farewell can tell CloudNativePG.
+    await scene.patch(kinds.guilds, namespace, "guest", { spec: { deletionPolicy: "Delete" } });
+    await scene.remove(kinds.guilds, namespace, "guest");
+    await start();
+    await reachesPhase(scene, namespace, "guest", "Deleting");
+    const isBeingDropped = async () => {
+      const [database] = await objects(namespace);
+      return [database?.metadata.deletionTimestamp !== undefined, database?.["spec"]];
+    };
+    await expect.poll(isBeingDropped, patience).toMatchObject([true, { databaseReclaimPolicy: "delete" }]);
+    expect(await scene.get(kinds.deployments, namespace, "guest-bot")).toBeUndefined();
+    const [, owner, runtime] = await objects(namespace);
+    expect([owner?.metadata.deletionTimestamp, runtime?.metadata.deletionTimestamp]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    await scene.patch(kinds.databases, namespace, "guest-db", { metadata: { finalizers: null } });
+    await expect.poll(() => guestOf(namespace), patience).toBeUndefined();
+    expect(await objects(namespace)).toEqual([undefined, undefined, undefined]);
+    for (const secret of ["guest-owner", "guest-runtime"])
+      expect(await scene.get(kinds.secrets, namespace, secret)).toBeUndefined();
+  });
+
+  test("somebody else's is let go at once, whatever its policy", async () => {
+    counter += 1;
+    const namespace = await scene.namespace(`space-${counter}`);
+    await makeToken(scene, namespace);
+    const database = { mode: "external", secretRef: { name: "elsewhere" } };
+    const spec = { database, deletionPolicy: "Delete" };
+    await scene.create(kinds.guilds, namespace, makeGuild("guest", "400000000000000099", spec));
+    await reachesPhase(scene, namespace, "guest", "Pending");
+    await scene.remove(kinds.guilds, namespace, "guest");
+    await expect.poll(() => guestOf(namespace), patience).toBeUndefined();
   });
 });
 
