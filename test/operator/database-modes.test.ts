@@ -270,7 +270,8 @@ describe("a guild in a shared Cluster", () => {
     await vi.waitFor(() => exists(kinds.databaseRoles, namespace, `${name}-db-owner`), patience);
     await sharedApplied(scene, namespace);
     await settles(namespace, name);
-    expect(forbidden).toEqual([]);
+    // The API server answers so, too, while it takes a kind away.
+    expect(forbidden.filter((message) => !message.includes("definition is terminating"))).toEqual([]);
   });
 });
 
