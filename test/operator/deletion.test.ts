@@ -44,6 +44,7 @@ async function ready(namespace: string): Promise<void> {
 }
 
 const guildOf = (namespace: string) => scene.get(kinds.guilds, namespace, "watch");
+const guestOf = (namespace: string) => scene.get(kinds.guilds, namespace, "guest");
 const uidOf = async (namespace: string) =>
   (await scene.get(kinds.clusters, namespace, "watch-db"))?.metadata.uid;
 const passwordOf = async (namespace: string) =>
@@ -130,8 +131,6 @@ describe("a guild that is deleted and whose database is", () => {
     await expect.poll(() => scene.get(kinds.deployments, namespace, "guest-bot"), patience).toBeDefined();
     return namespace;
   }
-
-  const guestOf = (namespace: string) => scene.get(kinds.guilds, namespace, "guest");
 
   test("in a shared Cluster leaves it there by default, with its roles and passwords", async () => {
     const namespace = await guest();
