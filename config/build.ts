@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const programs: Record<string, string> = {
   operator: "operator/main.ts",
   bot: "bot/main.ts",
+  "kubectl-dkp": "operator/kubectl/cli.ts",
   discord: "test/discord/main.ts",
 };
 

@@ -16,9 +16,9 @@ import type { World } from "./world.ts";
 
 export type Senses = {
   client: KubeClient;
-  world: World;
+  world: Pick<World, "absentKinds" | "children" | "guildsOf" | "guildsWithToken">;
   secrets: SecretReader;
-  leases: LeaseRound;
+  leases: Pick<LeaseRound, "leaseOf">;
   clock: () => number;
 };
 
@@ -151,7 +151,11 @@ function hashOfToken(guild: DkpGuild, states: SecretState[]): string | undefined
 /**
  * The oldest other guild with the same Discord id or, by what its status says, the same token, if this one is not the oldest itself.
  */
-function conflict(world: World, guild: DkpGuild, tokenHash: string | undefined): Observation["conflict"] {
+function conflict(
+  world: Senses["world"],
+  guild: DkpGuild,
+  tokenHash: string | undefined,
+): Observation["conflict"] {
   const older = (guilds: readonly DkpGuild[]) => {
     const [first] = [...guilds, guild].toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
     return first === undefined || first.metadata.uid === guild.metadata.uid

@@ -16,10 +16,14 @@ import { isRetryAsked, nextRollout, retryAnnotation } from "./guild/rollout.ts";
 import type { GuildSettings } from "./guild/settings.ts";
 import { status } from "./guild/status.ts";
 import type { Rollouts } from "./rollouts.ts";
+import type { LeaseRound } from "./leases.ts";
 import { type Senses, looksAtPods, observe, podProblem } from "./observe.ts";
 import { type StatusWriter, guildObject } from "./status-writer.ts";
+import type { World } from "./world.ts";
 
 export type Reconciler = Senses & {
+  world: World;
+  leases: LeaseRound;
   settings: GuildSettings;
   events: EventRecorder;
   statuses: StatusWriter;

@@ -12,7 +12,7 @@ import type { Rollouts } from "./rollouts.ts";
 import { tokenRegister } from "./tokens.ts";
 
 /** Kinds that are watched by our label. Secrets are not, so that nobody who reads our rights need worry; Leases change all the time. */
-const watched: Resource[] = [
+export const watched: readonly Resource[] = [
   kinds.serviceAccounts,
   kinds.configMaps,
   kinds.services,

@@ -85,7 +85,8 @@ function scheduledBackup(guild: DkpGuild, backup: BackupSpec, clusterName: strin
   );
 }
 
-const byPlugin = { method: "plugin", pluginConfiguration: { name: pluginName } };
+/** By what every base backup is taken. */
+export const byPlugin = { method: "plugin", pluginConfiguration: { name: pluginName } };
 
 /** Once a day between 02:00 and 05:59:59 UTC, at a time of the guild's own, so that not all back up at once. */
 export function defaultSchedule({ metadata: { namespace, name } }: DkpGuild): string {

@@ -98,6 +98,8 @@ function writeCalls(
       options,
     });
   const query = { fieldManager: manager };
+  const tried = ({ dryRun }: { dryRun?: boolean } = {}) =>
+    dryRun === true ? { ...query, dryRun: "All" } : query;
   return {
     apply: (resource, object, options) => apply(resource, object, undefined, options),
     applyStatus: (resource, object, options) => apply(resource, object, "status", options),
@@ -108,11 +110,18 @@ function writeCalls(
     },
     create(resource, object, options) {
       const path = resourcePath(resource, { namespace: object.metadata.namespace });
-      return write(resource, { method: "POST", path, query, body: object, idempotent: false, options });
+      return write(resource, {
+        method: "POST",
+        path,
+        query: tried(options),
+        body: object,
+        idempotent: false,
+        options,
+      });
     },
     replace(resource, object, options) {
       const path = resourcePath(resource, refOf(object));
-      return write(resource, { method: "PUT", path, query, body: object, options });
+      return write(resource, { method: "PUT", path, query: tried(options), body: object, options });
     },
     remove(resource, ref, options) {
       const path = resourcePath(resource, ref);

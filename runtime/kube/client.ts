@@ -107,13 +107,13 @@ export type KubeClient = {
   create<T extends KubeObject = KubeObject>(
     resource: Resource,
     object: KubeObject,
-    options?: RequestOptions,
+    options?: RequestOptions & { dryRun?: boolean },
   ): Promise<T>;
   /** PUT; with metadata.resourceVersion a compare-and-swap that throws 409 Conflict. */
   replace<T extends KubeObject = KubeObject>(
     resource: Resource,
     object: KubeObject,
-    options?: RequestOptions,
+    options?: RequestOptions & { dryRun?: boolean },
   ): Promise<T>;
   /** Answers whether there was something to delete: false on 404. */
   remove(resource: Resource, ref: ObjectRef, options?: RemoveOptions): Promise<boolean>;

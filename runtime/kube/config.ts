@@ -56,14 +56,25 @@ export function inClusterConnection(options: {
 }
 
 /**
- * Credentials from a kubeconfig file (client certificates, tokens, exec and OIDC plugins) by client-node's KubeConfig,
+ * Credentials from a kubeconfig file, or of several as kubectl merges them (client certificates, tokens, exec and OIDC plugins) by client-node's KubeConfig,
  * imported only here and only when called: it costs about 85 MB.
  */
-export async function connectionFromKubeConfig(path: string, context?: string): Promise<KubeConnection> {
+export async function connectionFromKubeConfig(
+  paths: string | readonly string[],
+  context?: string,
+): Promise<KubeConnection> {
   const { KubeConfig } = await import("@kubernetes/client-node");
+  const files = typeof paths === "string" ? [paths] : paths;
+  const path = files.join(", ");
   const resolve = async () => {
     const config = new KubeConfig();
-    config.loadFromFile(path);
+    const [first = "", ...others] = files;
+    config.loadFromFile(first);
+    for (const file of others) {
+      const more = new KubeConfig();
+      more.loadFromFile(file);
+      config.mergeConfig(more, true);
+    }
     if (context !== undefined) config.setCurrentContext(context);
     const https: RequestOptions = {};
     await config.applyToHTTPSOptions(https);
@@ -71,7 +82,10 @@ export async function connectionFromKubeConfig(path: string, context?: string): 
   };
   const first = await resolve();
   const cluster = first.config.getCurrentCluster();
-  if (cluster === null) throw new Error(`The kubeconfig ${path} names no cluster in its current context.`);
+  if (cluster === null)
+    throw new Error(
+      `The kubeconfig ${path} names no cluster in its ${context === undefined ? "current context" : `context ${context}`}.`,
+    );
   if (cluster.proxyUrl !== undefined)
     throw new Error(`The kubeconfig ${path} asks for a proxy, which is not supported.`);
   const namespace = first.config.getContextObject(first.config.getCurrentContext())?.namespace;
