@@ -16,7 +16,7 @@ import type { World } from "./world.ts";
 
 export type Senses = {
   client: KubeClient;
-  world: Pick<World, "absentKinds" | "children" | "guildsOf" | "guildsWithToken">;
+  world: Pick<World, "absentKinds" | "children" | "guildsOf" | "guildsWithToken" | "noteToken">;
   secrets: SecretReader;
   leases: Pick<LeaseRound, "leaseOf">;
   clock: () => number;

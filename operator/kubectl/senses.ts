@@ -57,10 +57,12 @@ export async function sensesFor(client: KubeClient, guild: DkpGuild, clock: () =
   return {
     client,
     clock,
-    secrets: secretReader({ client, clock, memoryMs: 60_000 }),
+    secrets: secretReader({ client, clock, memoryMs: { well: 60_000, amiss: 60_000 } }),
     leases: { leaseOf: () => (lease !== undefined && belongsTo(guild, lease) ? lease : undefined) },
     world: {
       guildsOf: (guildId) => others.filter(({ spec }) => spec.guildId === guildId),
+      // One look tells nobody else.
+      noteToken: () => undefined,
       guildsWithToken: (hash) => others.filter(({ status }) => status?.tokenHash === hash),
       absentKinds: () =>
         new Set(watched.filter((_, index) => lists[index] === undefined).map(({ kind }) => kind)),
