@@ -7,8 +7,11 @@ import { type Child, childKey } from "../guild/child.ts";
 import { covers } from "../guild/covers.ts";
 import { desired, obsolete } from "../guild/desired.ts";
 import { operatorName } from "../guild/names.ts";
+import type { Observation } from "../guild/observation.ts";
 import { progress } from "../guild/progress.ts";
 import { guilds } from "../guild/resources.ts";
+import { nextRollout } from "../guild/rollout.ts";
+import type { GuildSettings } from "../guild/settings.ts";
 import { observe } from "../observe.ts";
 import { type Call, type Command, Failure, UsageError, oneNamespace } from "./command.ts";
 import { type Difference, differenceLine, differences } from "./difference.ts";
@@ -78,12 +81,25 @@ async function changeOf(
   return { child: name, action: "update", fields: [...fields, ...removed] };
 }
 
+/** The rollout of the image as it goes on once it is the guild's turn in the fleet, which the operator alone knows. */
+function itsTurn(guild: DkpGuild, settings: GuildSettings, seen: Observation): Observation["rollout"] {
+  const { wanted, migration } = progress(guild, settings, seen);
+  const facts = { nowMs: seen.nowMs, hasFailedJob: migration === "failed" };
+  return nextRollout(guild, wanted, facts, () => ({ granted: true }));
+}
+
 async function planFor(call: Call, guild: DkpGuild, live: DkpGuild | undefined): Promise<Plan> {
   const { client, clock } = call;
   const settings = await operatorSettings(client);
-  const observation = await observe(await sensesFor(client, guild, clock), guild);
+  const seen = await observe(await sensesFor(client, guild, clock), guild);
+  const observation = { ...seen, rollout: itsTurn(guild, settings, seen) };
   const facts = progress(guild, settings, observation);
+  const isNew =
+    observation.rollout?.state === "Progressing" && guild.status?.rollout?.state !== "Progressing";
   const notes = [
+    ...(isNew
+      ? ["The image is rolled out when it is the guild's turn in the fleet; pods follow the migration."]
+      : []),
     ...(guild.spec.suspend ? ["The guild is paused: none of this happens before it is resumed."] : []),
     ...(observation.conflict === undefined
       ? []

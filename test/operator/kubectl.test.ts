@@ -201,6 +201,14 @@ describe("plan", () => {
     expect(await scene.part(kinds.guilds, "space", "watch")).toMatchObject({ bot: { replicas: 2 } });
   });
 
+  test("of another image shows the migration that comes first", async () => {
+    const path = await file("image", makeGuild("watch", guildId, { bot: { image: "dkp-bot:9" } }));
+    const { out } = await dkp("plan", "-f", path, "-n", "space");
+    expect(out).toContain('+ spec.bot.image: "dkp-bot:9"');
+    expect(out).toMatch(/\+ create Job\/watch-migrate-\S+/);
+    expect(out).toContain("when it is the guild's turn in the fleet");
+  });
+
   test("of a new guild lists what would be made first", async () => {
     const path = await file("new", makeGuild("fresh", "800000000000000003"));
     const { code, out } = await dkp("plan", "-f", path, "-n", "space", "--json");
