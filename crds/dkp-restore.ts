@@ -79,3 +79,23 @@ export const restoreStatusSchema = z
       }),
   })
   .meta({ description: "How far it is." });
+
+/** A DkpRestore as the API server hands it out. */
+export type DkpRestore = {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace: string;
+    uid: string;
+    resourceVersion: string;
+    generation: number;
+    creationTimestamp: string;
+    deletionTimestamp?: string;
+    finalizers?: string[];
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  spec: z.infer<typeof restoreSpecSchema>;
+  status?: z.infer<typeof restoreStatusSchema>;
+};

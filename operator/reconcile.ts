@@ -15,6 +15,7 @@ import { deployments, guilds, leases, secrets } from "./guild/resources.ts";
 import { isRetryAsked, nextRollout, retryAnnotation } from "./guild/rollout.ts";
 import type { GuildSettings } from "./guild/settings.ts";
 import { status } from "./guild/status.ts";
+import { restoresStandStill, takeRestoresOn } from "./restores.ts";
 import type { Rollouts } from "./rollouts.ts";
 import type { LeaseRound } from "./leases.ts";
 import { type Senses, looksAtPods, observe, podProblem } from "./observe.ts";
@@ -45,6 +46,7 @@ type Next = { requeueAfterMs?: number };
  */
 export async function reconcile(reconciler: Reconciler, key: string): Promise<Next> {
   const guild = reconciler.world.guild(key);
+  const standStill = await restoresStandStill(reconciler, key);
   if (guild === undefined) {
     reconciler.statuses.forget(key);
     return {};
@@ -54,9 +56,14 @@ export async function reconcile(reconciler: Reconciler, key: string): Promise<Ne
   if (guild.spec.suspend) return report(reconciler, guild, observation);
   if (observation.conflict !== undefined) return stepBack(reconciler, guild, observation);
   const held = isHeldBack(guild) ? guild : await hold(reconciler, guild);
-  const decided = await rollOn(reconciler, held, observation);
+  const seen = standStill ? observation : await takeRestoresOn(reconciler, held, observation);
+  const decided = await rollOn(reconciler, held, seen);
   const written = reconciler.world.guild(key)?.status;
-  return advance(reconciler, written === undefined ? held : { ...held, status: written }, decided);
+  const known = written === undefined ? held : { ...held, status: written };
+  const { requeueAfterMs = reconciler.recheckMs } = await advance(reconciler, known, decided);
+  return {
+    requeueAfterMs: seen.restoring === undefined ? requeueAfterMs : Math.min(requeueAfterMs, restoringMs),
+  };
 }
 
 /** Decides how the rollout of the image goes on. That it begins is written down before anything is done, so that nobody counts wrong. */
@@ -84,6 +91,9 @@ async function rollOn(
   }
   return decided;
 }
+
+/** While a restore goes on, what nobody watches is looked at so often: pods, the last Backup, the recovery's Job. */
+const restoringMs = 3_000;
 
 async function hold({ client, world }: Reconciler, guild: DkpGuild): Promise<DkpGuild> {
   const live = await holdBack(client, guild);

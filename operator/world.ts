@@ -8,6 +8,7 @@ import type { Logger } from "../runtime/log.ts";
 import { belongsTo, childKey } from "./guild/child.ts";
 import { childSelector, guildLabel } from "./guild/names.ts";
 import * as kinds from "./guild/resources.ts";
+import { type RestoreWatch, watchRestores } from "./restore-watch.ts";
 import type { Rollouts } from "./rollouts.ts";
 import { tokenRegister } from "./tokens.ts";
 
@@ -57,6 +58,7 @@ export type World = {
   remember(resource: Resource, object: KubeObject): void;
   /** Watched kinds that the API server does not know. */
   absentKinds(): ReadonlySet<string>;
+  restores: RestoreWatch;
   synced: Promise<void>;
   hasSynced(): boolean;
   stop(): Promise<void>;
@@ -106,32 +108,36 @@ export function openWorld(options: {
       },
     });
   const childReflectors = watched.map((resource) => reflectorOf(resource, cacheOf(caches, resource)));
-  const reflectors: Reflector[] = [guildReflector, ...childReflectors];
+  const restores = watchRestores(options);
+  const reflectors: Reflector[] = [guildReflector, restores.reflector, ...childReflectors];
 
   return {
     guild: (key) => guilds.getByKey(key),
     guilds: () => guilds.values(),
     guildsOf: (guildId) => guilds.byIndex("guildId", guildId),
     ...tokens,
-    children: (guild) => {
-      const all = [...caches.values()].flatMap((cache) => cache.byIndex("guild", objectKey(guild.metadata)));
-      const own = all.filter((object) => belongsTo(guild, object));
-      return {
-        own: new Map(own.map((object) => [childKey(object), object])),
-        foreign: all.filter((object) => !belongsTo(guild, object)),
-      };
-    },
+    children: (guild) => childrenOf(guild, caches.values()),
     child: ({ metadata: { namespace } }, { plural }, name) => caches.get(plural)?.get({ namespace, name }),
     remember: (resource, object) => {
       if (resource === kinds.guilds) guilds.remember(object as GuildObject);
       else caches.get(resource.plural)?.remember(object);
     },
     absentKinds: () => absent(childReflectors),
+    restores,
     synced: Promise.all(reflectors.map(({ synced }) => synced)).then(() => undefined),
     hasSynced: () => reflectors.every((reflector) => reflector.hasSynced()),
     stop: async () => {
       await Promise.all(reflectors.map((reflector) => reflector.stop()));
     },
+  };
+}
+
+function childrenOf(guild: DkpGuild, caches: Iterable<ObjectCache<KubeObject>>): Children {
+  const all = [...caches].flatMap((cache) => cache.byIndex("guild", objectKey(guild.metadata)));
+  const own = all.filter((object) => belongsTo(guild, object));
+  return {
+    own: new Map(own.map((object) => [childKey(object), object])),
+    foreign: all.filter((object) => !belongsTo(guild, object)),
   };
 }
 

@@ -31,7 +31,7 @@ type ScheduledBackupObject = KubeObject & {
 type Children = Observation["children"];
 
 /** What can be restored of a Cluster; empty while nothing is known. */
-function recoveryWindow(guild: DkpGuild, children: Children, cluster: KubeObject): RecoveryWindow {
+export function recoveryWindow(guild: DkpGuild, children: Children, cluster: KubeObject): RecoveryWindow {
   const store: ObjectStoreObject | undefined = children.get(`ObjectStore/${objectStoreName(guild)}`);
   const server = serverName(guild, cluster.metadata.name, cluster);
   return store?.status?.serverRecoveryWindow?.[server] ?? {};
@@ -60,7 +60,7 @@ export function isStale(
 }
 
 /** Why no backups can be taken that spec asks for; undefined when nothing is in the way. */
-function hindrance({ backup }: Observation): Finding | undefined {
+export function hindrance({ backup }: Observation): Finding | undefined {
   if (backup?.plugin === "absent") {
     const message =
       "The Barman Cloud plugin is not installed in this Kubernetes cluster, so nothing is backed up: install it (0.7 or later) beside CloudNativePG; the guild works meanwhile and its backups begin by themselves";

@@ -3,9 +3,9 @@ import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
 import { type Child, child, shortHash } from "./child.ts";
 import type { Observation } from "./observation.ts";
-import { objectStores, scheduledBackups } from "./resources.ts";
+import { backups as backupKind, objectStores, scheduledBackups } from "./resources.ts";
 
-const pluginName = "barman-cloud.cloudnative-pg.io";
+export const pluginName = "barman-cloud.cloudnative-pg.io";
 
 type BackupSpec = NonNullable<DkpGuild["spec"]["backup"]>;
 
@@ -85,6 +85,12 @@ function scheduledBackup(guild: DkpGuild, backup: BackupSpec, clusterName: strin
   );
 }
 
+/** One base backup of a Cluster now. Made once; CloudNativePG's own clean-up takes it away with what it stands for. */
+export function backupNow(guild: DkpGuild, clusterName: string, name: string): Child {
+  const facts = { name, owned: false, upkeep: "once" as const };
+  return child(guild, backupKind, facts, { spec: { cluster: { name: clusterName }, ...byPlugin } });
+}
+
 /** By what every base backup is taken. */
 export const byPlugin = { method: "plugin", pluginConfiguration: { name: pluginName } };
 
@@ -122,7 +128,7 @@ export function serverName(guild: DkpGuild, clusterName: string, live: KubeObjec
 }
 
 /** The name in the object store of a Cluster that was made for `uid`. */
-function serverNameFor(clusterName: string, uid: string): string {
+export function serverNameFor(clusterName: string, uid: string): string {
   return `${clusterName}-${shortHash(uid).slice(0, 8)}`;
 }
 

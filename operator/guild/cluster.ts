@@ -1,9 +1,10 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
 import { type Child, child } from "./child.ts";
-import { type ManagedDatabase, incarnationLabel, incarnationOf, servingAnnotation } from "./database.ts";
+import { type ManagedDatabase, incarnationOf } from "./database.ts";
 import { instanceResources, postgresParameters } from "./database-size.ts";
 import { developerRole, hasDeveloper } from "./developer.ts";
+import { birthOf } from "./incarnation.ts";
 import { childNames } from "./names.ts";
 import { placement } from "./placement.ts";
 import { clusters } from "./resources.ts";
@@ -27,12 +28,7 @@ export function cluster(
   const facts = {
     name: database.cluster,
     owned: false,
-    ...(restored === 0
-      ? {}
-      : {
-          labels: { [incarnationLabel]: String(restored) },
-          annotations: { [servingAnnotation]: "true" },
-        }),
+    ...birthOf(live),
   };
   return child(guild, clusters, facts, {
     spec: {
@@ -52,7 +48,7 @@ function originOf(live: KubeObject | undefined): Origin {
 }
 
 /** The spec of a guild's Cluster, whatever it began as. */
-function clusterSpec(
+export function clusterSpec(
   guild: DkpGuild,
   settings: GuildSettings,
   database: ManagedDatabase,

@@ -1,16 +1,20 @@
 import { stringify } from "yaml";
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
 import { type Child, child } from "./child.ts";
+import { restoreOf } from "./incarnation.ts";
 import { childNames } from "./names.ts";
 import { configMaps } from "./resources.ts";
 
 /** `config.yaml` of the bot, which watches the mounted file: a change of rules or mode restarts nothing. */
-export function configuration(guild: DkpGuild): Child {
+export function configuration(guild: DkpGuild, cluster: KubeObject | undefined): Child {
+  const restore = restoreOf(cluster);
   const { config } = childNames(guild.metadata.name);
   const { mode, maintenance, rules } = guild.spec;
   const content = yaml({
     mode,
     ...(maintenance === undefined ? {} : { maintenance }),
+    ...(restore === undefined ? {} : { restore }),
     rules: rules ?? {},
   });
   return child(guild, configMaps, { name: config, owned: true }, { data: { "config.yaml": content } });

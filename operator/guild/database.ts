@@ -77,19 +77,24 @@ export function databaseOf(guild: DkpGuild, children: ReadonlyMap<string, KubeOb
       authoritySecret: `${cluster}-ca`,
     };
   }
-  const cluster = servingCluster(guild, children);
-  const host = `${cluster}-rw.${domain}`;
+  return dedicatedDatabase(guild, servingCluster(guild, children));
+}
+
+/** The database in a Cluster of the guild's own. */
+export function dedicatedDatabase(guild: DkpGuild, cluster: string): ManagedDatabase {
+  const { database } = guild.spec;
+  const host = `${cluster}-rw.${guild.metadata.namespace}.svc`;
   return {
     mode: "dedicated",
     cluster,
     host,
-    botHost: database.pooler === undefined ? host : `${poolerName(cluster)}.${domain}`,
-    readOnlyHost: database.instances > 1 ? `${cluster}-ro.${domain}` : undefined,
+    botHost: database.pooler === undefined ? host : `${poolerName(cluster)}.${guild.metadata.namespace}.svc`,
+    readOnlyHost: database.instances > 1 ? `${cluster}-ro.${guild.metadata.namespace}.svc` : undefined,
     name: "dkp",
     ownerRole: "dkp",
     runtimeRole: "dkp_bot",
     ownerSecret: `${cluster}-app`,
-    runtimeSecret: names.runtime,
+    runtimeSecret: childNames(guild.metadata.name).runtime,
     authoritySecret: `${cluster}-ca`,
   };
 }

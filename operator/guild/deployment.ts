@@ -27,6 +27,7 @@ export function deployment(
   settings: GuildSettings,
   database: Database,
   image: string,
+  replicas = guild.spec.bot.replicas,
 ): Child {
   const { name } = guild.metadata;
   const { bot } = childNames(name);
@@ -34,7 +35,7 @@ export function deployment(
   const facts = { name: bot, owned: true, labels: selector, annotations: { [imageAnnotation]: image } };
   return child(guild, deployments, facts, {
     spec: {
-      replicas: guild.spec.bot.replicas,
+      replicas,
       revisionHistoryLimit: 3,
       progressDeadlineSeconds: 300,
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },

@@ -7,6 +7,7 @@ import { configuration, report } from "./config-map.ts";
 import { poolerName } from "./database.ts";
 import { deployment } from "./deployment.ts";
 import { migrationJob } from "./job.ts";
+import { birthOf } from "./incarnation.ts";
 import { lease } from "./lease.ts";
 import { botNetworkPolicy, databaseNetworkPolicy, poolerNetworkPolicy } from "./network-policy.ts";
 import type { Observation } from "./observation.ts";
@@ -41,7 +42,7 @@ export function desired(
     role(guild),
     roleBinding(guild),
     lease(guild),
-    configuration(guild),
+    configuration(guild, facts.cluster),
     report(guild),
     ...accountSecrets(guild, database, newPassword),
     service(guild),
@@ -84,11 +85,17 @@ function migration(guild: DkpGuild, settings: GuildSettings, facts: Progress): C
   return [migrationJob(guild, settings, facts.image, database, identity)];
 }
 
+/** A bot has no pods while its database is exchanged, and then until the other one is migrated. */
+function isHeld({ restoring }: Observation, { cluster, deployment: live, migration }: Progress): boolean {
+  if (restoring?.holdsBot === true) return true;
+  return birthOf(cluster) !== undefined && live?.spec?.replicas === 0 && migration !== "complete";
+}
+
 function bot(guild: DkpGuild, settings: GuildSettings, observation: Observation, facts: Progress): Child[] {
   const migrated = facts.migration === "complete";
   if (facts.deployment !== undefined) {
     const image = migrated ? facts.image : (facts.rolledOut ?? facts.image);
-    return [deployment(guild, settings, facts.database, image)];
+    return [deployment(guild, settings, facts.database, image, isHeld(observation, facts) ? 0 : undefined)];
   }
   const secretsPresent = observation.secrets.every(({ state }) => state === "present");
   return migrated && facts.databaseReady && secretsPresent

@@ -23,6 +23,8 @@ export type PodProblem = {
 /** Everything that a reconcile knows about a guild besides the guild itself. */
 export type Observation = {
   nowMs: number;
+  /** A restore that is under way: whether the bot is being moved, and whether it is to have no pods for that. */
+  restoring?: { message: string; isMoving: boolean; holdsBot: boolean } | undefined;
   /** Live children by `childKey`. Secrets are in it without their data. */
   children: ReadonlyMap<string, KubeObject>;
   /** `Kind name` of objects that bear a child's name and are not ours. */

@@ -1,6 +1,7 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { Phase } from "../../crds/status.ts";
 import { type Finding, secretFinding } from "./findings.ts";
+import { restoreOf } from "./incarnation.ts";
 import type { Observation } from "./observation.ts";
 import type { Progress } from "./progress.ts";
 
@@ -14,8 +15,9 @@ export function phase(
   if (guild.metadata.deletionTimestamp !== undefined) return "Deleting";
   if (guild.spec.suspend) return "Suspended";
   const [worst] = unwell;
+  if (worst?.level === "stalled") return "Stalled";
+  if (observation.restoring !== undefined || awaitsOfficer(facts)) return "Restoring";
   if (worst === undefined) return "Ready";
-  if (worst.level === "stalled") return "Stalled";
   if (hasWorked(guild, facts)) return isUpdate(guild, facts, unwell) ? "Updating" : "Degraded";
   const blocked =
     secretFinding(observation) !== undefined ||
@@ -24,6 +26,12 @@ export function phase(
   if (blocked || facts.identity === undefined) return "Pending";
   if (!facts.databaseReady) return "DatabaseProvisioning";
   return facts.migration === "complete" ? "Deploying" : "Migrating";
+}
+
+/** Whether the bot serves from a restored database that nobody has confirmed. */
+export function awaitsOfficer({ cluster, report }: Progress): boolean {
+  const restore = report?.restore;
+  return restore?.state === "awaitingConfirmation" && restore.id === restoreOf(cluster)?.id;
 }
 
 const wayUp = new Set<Phase | undefined>([

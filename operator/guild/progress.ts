@@ -21,7 +21,7 @@ type LiveCondition = {
   lastUpdateTime?: string;
 };
 
-type ClusterObject = KubeObject & {
+export type ClusterObject = KubeObject & {
   spec?: { instances?: number; imageName?: string };
   status?: {
     phase?: string;
@@ -113,7 +113,12 @@ function isDatabaseReady(
   if (database.mode === "shared") return notApplied(guild, observation).length === 0;
   if (database.mode === "external")
     return observation.secrets.every(({ use, state }) => use !== "database" || state === "present");
-  return holds(cluster, "Ready") !== undefined && isReconciled(cluster, database.runtimeRole);
+  return isReadyCluster(cluster, database.runtimeRole);
+}
+
+/** Whether a Cluster of a guild's own works, as CloudNativePG says it, and has the bot's role. */
+export function isReadyCluster(cluster: ClusterObject | undefined, runtimeRole: string): boolean {
+  return holds(cluster, "Ready") !== undefined && isReconciled(cluster, runtimeRole);
 }
 
 function isDeveloperReady(

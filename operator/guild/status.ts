@@ -5,6 +5,7 @@ import { type Finding, botFinding, commandsFinding, databaseFinding, obstacle } 
 import { footprint } from "./footprint.ts";
 import { botSelector, selectorText } from "./names.ts";
 import type { Observation } from "./observation.ts";
+import { restoreFinding } from "./restore-status.ts";
 import { phase } from "./phase.ts";
 import type { Progress } from "./progress.ts";
 import type { Rollout } from "./rollout.ts";
@@ -12,6 +13,7 @@ import { healthyImage, rolloutFinding, verdict } from "./verdict.ts";
 
 type Findings = {
   obstacle: Finding | undefined;
+  restore: Finding | undefined;
   database: Finding;
   bot: Finding;
   commands: Finding;
@@ -26,6 +28,7 @@ type Findings = {
 export function status(guild: DkpGuild, observation: Observation, facts: Progress): DkpGuildStatus {
   const findings = {
     obstacle: obstacle(guild, observation),
+    restore: restoreFinding(observation, facts),
     database: databaseFinding(guild, observation, facts),
     bot: botFinding(guild, observation, facts),
     commands: commandsFinding(guild, facts),
@@ -54,16 +57,16 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
 }
 
 /** What is not well: what a person has to act on, then the rest in the order in which a guild comes up. */
-function troubles({ obstacle, database, bot, commands }: Findings, rollout: Finding | undefined): Finding[] {
-  const rest = rollout === undefined ? [] : [rollout];
+function troubles(
+  { obstacle, restore, database, bot, commands }: Findings,
+  rollout: Finding | undefined,
+): Finding[] {
+  const usual = [restore, database, bot, commands];
   // That a rollout failed says more than what came of it.
-  const all = (
-    obstacle === undefined
-      ? rollout?.level === "stalled"
-        ? [...rest, database, bot, commands]
-        : [database, bot, commands, ...rest]
-      : [obstacle]
-  ).filter(({ level }) => level !== "ok");
+  const inOrder = rollout?.level === "stalled" ? [rollout, ...usual] : [...usual, rollout];
+  const all = (obstacle === undefined ? inOrder : [obstacle])
+    .filter((finding) => finding !== undefined)
+    .filter(({ level }) => level !== "ok");
   return all.toSorted((a, b) => Number(b.level === "stalled") - Number(a.level === "stalled"));
 }
 

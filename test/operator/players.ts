@@ -43,12 +43,13 @@ export async function databaseReady(
   namespace: string,
   name: string,
   ready = true,
+  cluster = `${name}-db`,
 ): Promise<void> {
   const status = {
     phase: ready ? "Cluster in healthy state" : "Setting up primary",
     instances: 3,
     readyInstances: ready ? 3 : 0,
-    currentPrimary: `${name}-db-1`,
+    currentPrimary: `${cluster}-1`,
     conditions: [
       {
         type: "Ready",
@@ -60,7 +61,7 @@ export async function databaseReady(
     ],
     managedRolesStatus: { byStatus: { reconciled: ["dkp_bot", "dkp_developer"] } },
   };
-  await scene.patch(kinds.clusters, namespace, `${name}-db`, { status }, "status");
+  await scene.patch(kinds.clusters, namespace, cluster, { status }, "status");
 }
 
 type Applied = { applied: boolean; message?: string };
@@ -83,10 +84,11 @@ export async function jobsEnd(
   scene: Scene,
   namespace: string,
   ends: "Complete" | "Failed" | ((job: KubeObject) => "Complete" | "Failed") = "Complete",
+  prefix = "",
 ): Promise<void> {
   const at = now();
   for (const job of await scene.list(kinds.jobs, namespace)) {
-    if (isOver(job)) continue;
+    if (isOver(job) || !job.metadata.name.startsWith(prefix)) continue;
     const how = typeof ends === "string" ? ends : ends(job);
     const over = { reason: "x", message: "", lastTransitionTime: at, lastProbeTime: at, status: "True" };
     const status =

@@ -1,0 +1,145 @@
+import { vi } from "vitest";
+import { parse } from "yaml";
+import * as kinds from "../../operator/guild/resources.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
+import { botReports, databaseReady, jobsEnd, podsRun } from "./players.ts";
+import type { Scene } from "./scene.ts";
+import { patience } from "./status.ts";
+
+export const ledger = { version: 41, hash: "ab".repeat(32) };
+
+export const backup = { objectStore: { bucket: "dkp-backups", secretRef: { name: "s3" } } };
+
+export async function makeCredentials(scene: Scene, space: string): Promise<void> {
+  const stringData = { ACCESS_KEY_ID: "dkp", ACCESS_SECRET_KEY: "the-key-of-s3" };
+  await scene.create(kinds.secrets, space, { metadata: { name: "s3" }, stringData });
+}
+
+export const hoursAgo = (hours: number) =>
+  `${new Date(Date.now() - hours * 3_600_000).toISOString().slice(0, 19)}Z`;
+
+export async function askFor(
+  scene: Scene,
+  space: string,
+  name: string,
+  targetTime?: string,
+  guild = "watch",
+) {
+  await scene.create(kinds.restores, space, {
+    apiVersion: "dkp.dev/v1alpha1",
+    kind: "DkpRestore",
+    metadata: { name },
+    spec: { guildRef: { name: guild }, ...(targetTime === undefined ? {} : { targetTime }) },
+  });
+}
+
+export type RestoreStatus = {
+  phase?: string;
+  cluster?: string;
+  from?: string;
+  startedAt?: string;
+  completedAt?: string;
+  conditions?: { type: string; status: string; reason: string; message: string }[];
+};
+
+export async function restoreOf(scene: Scene, space: string, name: string): Promise<RestoreStatus> {
+  return (await scene.get(kinds.restores, space, name))?.["status"] ?? {};
+}
+
+/** Waits until a restore is in a phase for a reason; answers its sentence. */
+export async function restoreReaches(
+  scene: Scene,
+  space: string,
+  name: string,
+  phase: string,
+  reason = phase,
+) {
+  const said = async () => {
+    const status = await restoreOf(scene, space, name);
+    const ready = status.conditions?.find(({ type }) => type === "Ready");
+    return { phase: status.phase, reason: ready?.reason, message: ready?.message ?? "" };
+  };
+  await vi.waitFor(async () => {
+    const { phase: now, reason: why } = await said();
+    if (now !== phase || why !== reason)
+      throw new Error(`${name} is ${now} for ${why}, not ${phase} for ${reason}`);
+  }, patience);
+  return (await said()).message;
+}
+
+type Controls = {
+  /** Whether a restored Cluster becomes ready. */
+  recovers: boolean;
+  /** Whether the last backup before a restore is completed. */
+  backsUp: boolean;
+};
+
+/** The bot at its start: it says which restore it found in its configuration, and waits for an officer. */
+async function botStarts(scene: Scene, space: string): Promise<void> {
+  const data = await scene.part(kinds.configMaps, space, "watch-config", "data");
+  const { restore } = parse(String(data["config.yaml"])) as { restore?: { id: string } };
+  const waits = restore === undefined ? {} : { restore: { id: restore.id, state: "awaitingConfirmation" } };
+  await botReports(scene, space, "watch", { ledger, ...waits });
+}
+
+async function firstBackup(scene: Scene, space: string): Promise<void> {
+  const store = await scene.get(kinds.objectStores, space, "watch-backups");
+  if (store === undefined) return;
+  const known = (store["status"] ?? {}) as { serverRecoveryWindow?: Record<string, object> };
+  for (const { spec } of (await scene.list(kinds.clusters, space)) as (KubeObject & { spec: object })[]) {
+    const { plugins = [] } = spec as { plugins?: { parameters: { serverName: string } }[] };
+    const server = plugins[0]?.parameters.serverName;
+    if (server === undefined || known.serverRecoveryWindow?.[server] !== undefined) continue;
+    const window = { firstRecoverabilityPoint: hoursAgo(5), lastSuccessfulBackupTime: hoursAgo(0.01) };
+    const status = { serverRecoveryWindow: { [server]: window } };
+    await scene.patch(kinds.objectStores, space, "watch-backups", { status }, "status");
+  }
+}
+
+async function round(scene: Scene, space: string, { recovers, backsUp }: Controls): Promise<void> {
+  for (const { metadata, ...rest } of await scene.list(kinds.clusters, space)) {
+    const isNew = metadata.labels?.["dkp.dev/incarnation"] !== undefined;
+    if (rest["status"] === undefined && (recovers || !isNew))
+      await databaseReady(scene, space, "watch", true, metadata.name);
+  }
+  await firstBackup(scene, space);
+  for (const { metadata, ...rest } of await scene.list(kinds.backups, space)) {
+    if (rest["status"] === undefined && backsUp)
+      await scene.patch(kinds.backups, space, metadata.name, { status: { phase: "completed" } }, "status");
+  }
+  await jobsEnd(scene, space, "Complete", "watch-migrate");
+  const bot = await scene.get(kinds.deployments, space, "watch-bot");
+  const seen = (bot?.["status"] as { observedGeneration?: number } | undefined)?.observedGeneration;
+  if (bot === undefined || seen === bot.metadata.generation) return;
+  if ((bot["spec"] as { replicas: number }).replicas > 0) await botStarts(scene, space);
+  await podsRun(scene, space, "watch");
+}
+
+/** Everybody plays for the guild `watch`, the plugin and PostgreSQL's recovery too, as `controls` says at the time. */
+export function restoringPlayers(scene: Scene, space: string, controls: Controls): { stop(): Promise<void> } {
+  const ending = new AbortController();
+  const play = async () => {
+    while (!ending.signal.aborted) {
+      await round(scene, space, controls).catch((error: unknown) => {
+        // Something was deleted meanwhile; the next round sees how things stand.
+        if (!/404|409|not found/.test(String(error))) throw error;
+      });
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20);
+      });
+    }
+  };
+  const playing = play();
+  return {
+    async stop() {
+      ending.abort();
+      await playing;
+    },
+  };
+}
+
+/** An officer says /dkp-admin confirm-restore. */
+export async function officerConfirms(scene: Scene, space: string, name: string): Promise<void> {
+  const id = (await scene.get(kinds.restores, space, name))?.metadata.uid;
+  await botReports(scene, space, "watch", { ledger, restore: { id, state: "confirmed" } });
+}
