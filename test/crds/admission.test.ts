@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { generatedFiles } from "../../crds/generate.ts";
 import { type ControlPlane, startControlPlane } from "../cluster/control-plane.ts";
 
@@ -18,6 +18,18 @@ beforeAll(async () => {
 afterAll(() => plane?.stop());
 
 type Spec = Record<string, unknown>;
+type Schema = { properties?: Record<string, Schema>; items?: Schema };
+type Definition = {
+  spec: { versions: [{ schema: { openAPIV3Schema: { properties: { spec: Required<Schema> } } } }] };
+};
+
+/** The names of all fields, deep down too. */
+function fieldsOf(properties: Record<string, Schema>): string[] {
+  return Object.entries(properties).flatMap(([name, schema]) => [
+    name,
+    ...fieldsOf({ ...schema.properties, ...schema.items?.properties }),
+  ]);
+}
 
 function guild(name: string, spec: Spec) {
   return {
@@ -210,11 +222,26 @@ describe("what may not change", () => {
 });
 
 describe("what is accepted", () => {
-  test.each(["guild.yaml", "guild-full.yaml"])("the sample %s", async (file) => {
-    const sample = parse(readFileSync(new URL(`../../config/samples/${file}`, import.meta.url), "utf8"));
-    sample.metadata.namespace = "default";
-    const { body } = await create(sample);
-    expect(body["message"]).toBeUndefined();
+  const text = (file: string) =>
+    readFileSync(new URL(`../../config/samples/${file}`, import.meta.url), "utf8");
+
+  test.each(["guild.yaml", "guild-full.yaml", "guild-shared.yaml", "guild-external.yaml"])(
+    "the sample %s",
+    async (file) => {
+      const samples = parseAllDocuments(text(file)).map((document) => document.toJS());
+      const sample = samples.find(({ kind }) => kind === "DkpGuild");
+      sample.metadata.namespace = "default";
+      const { body } = await create(sample);
+      expect(body["message"]).toBeUndefined();
+    },
+  );
+
+  test("and between them the samples set every field that can be set", () => {
+    const { properties } = (parse(generatedFiles()["dkpguilds.yaml"] ?? "") as Definition).spec.versions[0]
+      .schema.openAPIV3Schema.properties.spec;
+    const said = ["guild-full.yaml", "guild-shared.yaml", "guild-external.yaml"].map(text).join("\n");
+    const missing = fieldsOf(properties).filter((name) => !new RegExp(`\\b${name}:`).test(said));
+    expect(missing).toEqual(["gatewayRef"]);
   });
 
   test("a new guild is in progress for kstatus, and has no rules that nobody set", async () => {
