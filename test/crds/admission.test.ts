@@ -221,10 +221,9 @@ describe("what may not change", () => {
   });
 });
 
-describe("what is accepted", () => {
-  const text = (file: string) =>
-    readFileSync(new URL(`../../config/samples/${file}`, import.meta.url), "utf8");
+const text = (file: string) => readFileSync(new URL(`../../config/samples/${file}`, import.meta.url), "utf8");
 
+describe("what is accepted", () => {
   test.each(["guild.yaml", "guild-full.yaml", "guild-shared.yaml", "guild-external.yaml"])(
     "the sample %s",
     async (file) => {
