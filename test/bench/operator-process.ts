@@ -27,6 +27,7 @@ export async function startOperator(
     env: {
       ...server.operatorEnv,
       NODE_ENV: "production",
+      MALLOC_ARENA_MAX: "1",
       BOT_IMAGE: settings.botImage,
       POSTGRES_IMAGE: settings.postgresImage,
       METRICS_ADDRESS: "127.0.0.1:0",
