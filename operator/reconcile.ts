@@ -7,11 +7,13 @@ import { removeOwn } from "./farewell.ts";
 import { bidFarewell, holdBack, isHeldBack, letGo } from "./finalize.ts";
 import { childKey } from "./guild/child.ts";
 import { desired, migrationRetryMs, obsolete } from "./guild/desired.ts";
+import { backupNow } from "./guild/backup.ts";
 import { developerAnnotation, hasDeveloper } from "./guild/developer.ts";
+import { asToSleep, lastBackupName } from "./guild/hibernation.ts";
 import { childNames } from "./guild/names.ts";
 import type { Observation } from "./guild/observation.ts";
 import { type Progress, progress } from "./guild/progress.ts";
-import { deployments, guilds, leases, secrets } from "./guild/resources.ts";
+import { backups, deployments, guilds, leases, secrets } from "./guild/resources.ts";
 import { isRetryAsked, nextRollout, retryAnnotation } from "./guild/rollout.ts";
 import type { GuildSettings } from "./guild/settings.ts";
 import { status } from "./guild/status.ts";
@@ -45,19 +47,20 @@ type Next = { requeueAfterMs?: number };
  * anywhere and run again. Throws when the API server refused something, after the status says so.
  */
 export async function reconcile(reconciler: Reconciler, key: string): Promise<Next> {
-  const guild = reconciler.world.guild(key);
+  const declared = reconciler.world.guild(key);
   const standStill = await restoresStandStill(reconciler, key);
-  if (guild === undefined) {
+  if (declared === undefined) {
     reconciler.statuses.forget(key);
     return {};
   }
+  const guild = asToSleep(declared);
   if (guild.metadata.deletionTimestamp !== undefined) return depart(reconciler, guild);
   const observation = await observe(reconciler, guild);
   if (guild.spec.suspend) return report(reconciler, guild, observation);
   if (observation.conflict !== undefined) return stepBack(reconciler, guild, observation);
   const held = isHeldBack(guild) ? guild : await hold(reconciler, guild);
   const seen = standStill ? observation : await takeRestoresOn(reconciler, held, observation);
-  const decided = await rollOn(reconciler, held, seen);
+  const decided = await sleepOn(reconciler, held, await rollOn(reconciler, held, seen));
   const written = reconciler.world.guild(key)?.status;
   const known = written === undefined ? held : { ...held, status: written };
   const { requeueAfterMs = reconciler.recheckMs } = await advance(reconciler, known, decided);
@@ -94,6 +97,22 @@ async function rollOn(
 
 /** While a restore goes on, what nobody watches is looked at so often: pods, the last Backup, the recovery's Job. */
 const restoringMs = 3_000;
+
+/** Takes the backup that is due before the database is put to sleep, and sees how it fares. */
+async function sleepOn(
+  { client, settings }: Reconciler,
+  guild: DkpGuild,
+  observation: Observation,
+): Promise<Observation> {
+  const facts = progress(guild, settings, observation);
+  const name = lastBackupName(guild, facts);
+  if (name === undefined || facts.cluster === undefined || observation.restoring !== undefined)
+    return observation;
+  const { object } = backupNow(guild, facts.cluster.metadata.name, name);
+  const live = (await client.get(backups, object.metadata)) ?? (await client.create(backups, object));
+  const { phase, error } = (live["status"] ?? {}) as { phase?: string; error?: string };
+  return { ...observation, lastBackup: { name, phase, error } };
+}
 
 async function hold({ client, world }: Reconciler, guild: DkpGuild): Promise<DkpGuild> {
   const live = await holdBack(client, guild);
@@ -196,9 +215,11 @@ async function report(reconciler: Reconciler, guild: DkpGuild, observation: Obse
   if (after.rollout?.state === "Failed" && observation.rollout?.state === "Progressing")
     return { requeueAfterMs: 1 };
   const settled = reconciler.world.guild(`${guild.metadata.namespace}/${guild.metadata.name}`)?.status?.phase;
-  const lookMs = delayMs(reconciler, facts, look, settled === "Ready" || settled === "Suspended");
+  const lookMs = delayMs(reconciler, facts, look, settled !== undefined && atRest.has(settled));
   return { requeueAfterMs: Math.min(lookMs, waitMs ?? lookMs) };
 }
+
+const atRest = new Set(["Ready", "Suspended", "Hibernated"]);
 
 function delayMs(
   { recheckMs, resyncMs }: Reconciler,

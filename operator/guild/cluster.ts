@@ -6,6 +6,7 @@ import { instanceResources, postgresParameters } from "./database-size.ts";
 import { developerRole, hasDeveloper } from "./developer.ts";
 import { birthOf } from "./incarnation.ts";
 import { childNames } from "./names.ts";
+import { hibernationAnnotation } from "./hibernation.ts";
 import { placement } from "./placement.ts";
 import { clusters } from "./resources.ts";
 import type { GuildSettings } from "./settings.ts";
@@ -22,7 +23,7 @@ export function cluster(
   settings: GuildSettings,
   database: ManagedDatabase,
   live: KubeObject | undefined,
-  plugins: object[],
+  { plugins, asleep }: { plugins: object[]; asleep: boolean },
 ): Child {
   const restored = live === undefined ? 0 : incarnationOf(live);
   const facts = {
@@ -30,7 +31,9 @@ export function cluster(
     owned: false,
     ...birthOf(live),
   };
-  return child(guild, clusters, facts, {
+  const sleep = asleep ? { [hibernationAnnotation]: "on" } : {};
+  const marks = { ...facts, annotations: { ...("annotations" in facts ? facts.annotations : {}), ...sleep } };
+  return child(guild, clusters, marks, {
     spec: {
       ...clusterSpec(guild, settings, database, restored === 0 ? empty(database) : originOf(live)),
       ...(plugins.length === 0 ? {} : { plugins }),

@@ -6,6 +6,7 @@ import { cluster } from "./cluster.ts";
 import { configuration, report } from "./config-map.ts";
 import { poolerName } from "./database.ts";
 import { deployment } from "./deployment.ts";
+import { isToStop } from "./hibernation.ts";
 import { migrationJob } from "./job.ts";
 import { birthOf } from "./incarnation.ts";
 import { lease } from "./lease.ts";
@@ -59,8 +60,9 @@ function databaseChildren(
   guild: DkpGuild,
   settings: GuildSettings,
   observation: Observation,
-  { database, cluster: live }: Progress,
+  facts: Progress,
 ): Child[] {
+  const { database, cluster: live } = facts;
   if (database.mode === "external") return [];
   if (database.mode === "shared")
     return observation.absentKinds.has("DatabaseRole")
@@ -75,7 +77,11 @@ function databaseChildren(
   const plugins = archives(guild, observation, live)
     ? [archiver(guild, serverName(guild, database.cluster, live))]
     : [];
-  return [...policies, cluster(guild, settings, database, live, plugins), ...pooled];
+  return [
+    ...policies,
+    cluster(guild, settings, database, live, { plugins, asleep: isToStop(guild, observation, facts) }),
+    ...pooled,
+  ];
 }
 
 function migration(guild: DkpGuild, settings: GuildSettings, facts: Progress): Child[] {

@@ -40,6 +40,8 @@ export type Observation = {
   podProblem?: PodProblem | undefined;
   /** How the rollout of the bot's image goes on, as it was decided. */
   rollout?: Rollout | undefined;
+  /** The backup that is taken before the database sleeps. */
+  lastBackup?: { name: string; phase?: string | undefined; error?: string | undefined } | undefined;
   /** So many guilds are unwell that no image is to blame for this one. */
   isOutage?: boolean;
   /** Short hash of the Discord token in use. */

@@ -14,6 +14,8 @@ export function phase(
 ): Phase {
   if (guild.metadata.deletionTimestamp !== undefined) return "Deleting";
   if (guild.spec.suspend) return "Suspended";
+  if (guild.spec.hibernate && unwell[0]?.level !== "stalled")
+    return unwell[0] === undefined ? "Hibernated" : "Hibernating";
   const [worst] = unwell;
   if (worst?.level === "stalled") return "Stalled";
   if (observation.restoring !== undefined || awaitsOfficer(facts)) return "Restoring";

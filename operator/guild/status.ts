@@ -3,6 +3,7 @@ import type { Condition, DkpGuildStatus } from "../../crds/status.ts";
 import { backupFinding, backupStatus } from "./backup-status.ts";
 import { type Finding, botFinding, commandsFinding, databaseFinding, obstacle } from "./findings.ts";
 import { footprint } from "./footprint.ts";
+import { sleepFinding } from "./hibernation.ts";
 import { botSelector, selectorText } from "./names.ts";
 import type { Observation } from "./observation.ts";
 import { restoreFinding } from "./restore-status.ts";
@@ -36,8 +37,15 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
   };
   const rollout = verdict(guild, observation, facts, findings);
   const healthy = healthyImage(guild, facts, findings, rollout);
-  const unwell = troubles(findings, rolloutFinding(guild, facts, rollout));
-  const worst = unwell[0] ?? { level: "ok", reason: "Ready", message: "The bot runs and serves commands" };
+  const sleep = sleepFinding(guild, observation, facts);
+  if (sleep !== undefined)
+    findings.database = { ...sleep, level: sleep.level === "ok" ? "change" : sleep.level };
+  const unwell =
+    sleep === undefined || findings.obstacle !== undefined
+      ? troubles(findings, rolloutFinding(guild, facts, rollout))
+      : [sleep].filter(({ level }) => level !== "ok");
+  const worst: Finding = unwell[0] ??
+    sleep ?? { level: "ok", reason: "Ready", message: "The bot runs and serves commands" };
   return {
     observedGeneration: guild.metadata.generation,
     phase: phase(guild, observation, facts, unwell),

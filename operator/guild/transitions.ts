@@ -16,9 +16,14 @@ export const onTheWay = new Set([
   "PodsNotReady",
   "NoReport",
   "CommandsPending",
+  "Hibernating",
+  "Hibernated",
   "BackupsStarting",
   "NoBackupYet",
 ]);
+
+/** Phases in which somebody has asked for what happens. */
+const expecting = new Set<DkpGuildStatus["phase"]>(["Updating", "Hibernating", "Hibernated"]);
 
 /** Events worth telling about the step from one status to the next: the phase, and each condition that turned. */
 export function transitions(before: DkpGuildStatus | undefined, after: DkpGuildStatus): Transition[] {
@@ -38,7 +43,7 @@ export function transitions(before: DkpGuildStatus | undefined, after: DkpGuildS
     const old = before?.conditions?.find((condition) => condition.type === type);
     if (!announced.has(type) || (old?.status === status && old.reason === reason)) return [];
     if (status === "True") return [{ type: "Normal", reason: type, message }];
-    const isExpected = after.phase === "Updating" || old?.status !== "True";
+    const isExpected = expecting.has(after.phase) || old?.status !== "True";
     if (isExpected && onTheWay.has(reason)) return [];
     return [{ type: "Warning", reason, message }];
   });

@@ -1,0 +1,76 @@
+import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import { hasPlugin, wantedBackup } from "./backup.ts";
+import type { Finding } from "./findings.ts";
+import type { Observation } from "./observation.ts";
+import type { Progress } from "./progress.ts";
+
+/** By this annotation CloudNativePG stops a Cluster's instances and keeps their volumes. */
+export const hibernationAnnotation = "cnpg.io/hibernation";
+
+type Asleep = Pick<Progress, "cluster" | "deployment">;
+
+/** A guild that is to sleep wants no pods, whatever spec.bot.replicas says. */
+export function asToSleep(guild: DkpGuild): DkpGuild {
+  if (!guild.spec.hibernate) return guild;
+  return { ...guild, spec: { ...guild.spec, bot: { ...guild.spec.bot, replicas: 0 } } };
+}
+
+function isTold({ cluster }: Asleep): boolean {
+  return cluster?.metadata.annotations?.[hibernationAnnotation] === "on";
+}
+
+/** Name of the backup that is taken before this Cluster goes to sleep, if one is wanted and the bot has gone. */
+export function lastBackupName(guild: DkpGuild, facts: Asleep): string | undefined {
+  const { cluster, deployment } = facts;
+  const hasPods = (deployment?.status?.replicas ?? 0) > 0 || (deployment?.spec?.replicas ?? 0) > 0;
+  if (!guild.spec.hibernate || cluster === undefined || isTold(facts) || hasPods) return undefined;
+  // The volumes stay, so a Cluster that archives nothing may sleep as well.
+  if (wantedBackup(guild) === undefined || !hasPlugin(cluster)) return undefined;
+  return `${cluster.metadata.name}-sleep-${guild.metadata.generation}`;
+}
+
+/** Whether PostgreSQL is to be stopped: once the bot has gone and the last backup is complete. */
+export function isToStop(guild: DkpGuild, { lastBackup, restoring }: Observation, facts: Asleep): boolean {
+  const { cluster, deployment } = facts;
+  if (!guild.spec.hibernate || cluster === undefined) return false;
+  if (isTold(facts)) return true;
+  // Else the last backup would be of a database that is being left.
+  if (restoring !== undefined) return false;
+  const hasPods = (deployment?.status?.replicas ?? 0) > 0 || (deployment?.spec?.replicas ?? 0) > 0;
+  return !hasPods && (lastBackupName(guild, facts) === undefined || lastBackup?.phase === "completed");
+}
+
+/**
+ * What is known about a guild that is to sleep. Asleep counts as well: all that spec asks for has come true, so whoever waits for Ready,
+ * as Flux does, goes on.
+ */
+export function sleepFinding(
+  guild: DkpGuild,
+  { lastBackup }: Observation,
+  facts: Asleep,
+): Finding | undefined {
+  if (!guild.spec.hibernate) return undefined;
+  const { cluster } = facts;
+  const isStopped =
+    cluster?.status?.conditions?.some(
+      ({ type, status }) => type === hibernationAnnotation && status === "True",
+    ) === true;
+  if (isTold(facts) && isStopped)
+    return {
+      level: "ok",
+      reason: "Hibernated",
+      message: "The bot and its database are stopped; unset spec.hibernate to wake them",
+    };
+  if (lastBackup?.phase === "failed")
+    return {
+      level: "stalled",
+      reason: "LastBackupFailed",
+      message: `Backup ${lastBackup.name} failed (${lastBackup.error ?? "see kubectl describe backup"}), so the database is not stopped: mend it and delete that Backup to try again, or set spec.backup.enabled: false`,
+    };
+  const message = isTold(facts)
+    ? "The database is being stopped"
+    : lastBackup === undefined
+      ? "The bot is being stopped"
+      : `Waiting for Backup ${lastBackup.name}`;
+  return { level: "change", reason: "Hibernating", message };
+}
