@@ -56,13 +56,13 @@ export function pooledShare(guild: DkpGuild): number | undefined {
 
 /**
  * Connections that PostgreSQL must allow: every pod's, those of one more pod during a rollout, and a reserve; through a Pooler only the
- * Pooler's own. In hundreds, PostgreSQL's own default being the first, so that few changes of replicas restart it.
+ * Pooler's own. In hundreds from two hundred on, so that scaling up to six pods does not restart it; ten need one restart.
  */
 function maxConnections(guild: DkpGuild): number {
   const { bot, database } = guild.spec;
   const direct = (bot.replicas + 1) * ((ownPool(guild) ?? poolOfBot) + besidesPool);
   const pooled = (database.pooler?.instances ?? 0) * (database.pooler?.poolSize ?? 0);
-  return Math.ceil(((database.pooler === undefined ? direct : pooled) + reserve) / 100) * 100;
+  return Math.max(2, Math.ceil(((database.pooler === undefined ? direct : pooled) + reserve) / 100)) * 100;
 }
 
 /** CPU and memory of each instance: those of its size, and what spec sets instead. */

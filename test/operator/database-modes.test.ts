@@ -314,7 +314,7 @@ describe("a guild with a Cluster of its own", () => {
           effective_cache_size: "1536MB",
           work_mem: "12MB",
           archive_timeout: "5min",
-          max_connections: "100",
+          max_connections: "200",
         },
       },
       certificates: { serverAltDNSNames: [host("watch-db-pooler")] },

@@ -30,12 +30,12 @@ function guildOf({ bot = {}, database = {} }: Fields): DkpGuild {
 
 describe("the connections that PostgreSQL allows", () => {
   test.each<[string, Fields, string]>([
-    ["two pods and one more in a rollout, 23 each", {}, "100"],
+    ["two pods and one more in a rollout, 23 each", {}, "200"],
     ["three", { bot: { replicas: 3 } }, "200"],
     ["six", { bot: { replicas: 6 } }, "200"],
     ["seven", { bot: { replicas: 7 } }, "300"],
-    ["none", { bot: { replicas: 0 } }, "100"],
-    ["smaller pools", { bot: { replicas: 7, env: [{ name: "DATABASE_POOL_MAX", value: "5" }] } }, "100"],
+    ["none", { bot: { replicas: 0 } }, "200"],
+    ["smaller pools", { bot: { replicas: 7, env: [{ name: "DATABASE_POOL_MAX", value: "5" }] } }, "200"],
     ["larger pools", { bot: { env: [{ name: "DATABASE_POOL_MAX", value: "60" }] } }, "300"],
     ["only those of the Poolers", { bot: { replicas: 10 }, database: { pooler: { instances: 5 } } }, "200"],
     ["many Poolers", { database: { pooler: { instances: 5, poolSize: 100 } } }, "600"],
@@ -82,7 +82,7 @@ describe("an instance of PostgreSQL", () => {
       effective_cache_size: "3GB",
       work_mem: "64MB",
       archive_timeout: "1min",
-      max_connections: "100",
+      max_connections: "200",
     });
   });
 });
