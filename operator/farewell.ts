@@ -1,8 +1,9 @@
 import type { DkpGuild } from "../crds/dkp-guild.ts";
 import type { KubeClient } from "../runtime/kube/client.ts";
+import { isKubeError } from "../runtime/kube/error.ts";
 import type { KubeObject, Resource } from "../runtime/kube/object.ts";
 import { belongsTo } from "./guild/child.ts";
-import { childNames } from "./guild/names.ts";
+import { childNames, guildIdLabel, guildLabel, selectorText } from "./guild/names.ts";
 import { databaseRoles, databases, deployments, secrets } from "./guild/resources.ts";
 import { sharedNames } from "./guild/shared-database.ts";
 
@@ -68,4 +69,17 @@ async function own(
 ): Promise<KubeObject | undefined> {
   const live = await client.get(resource, { namespace: guild.metadata.namespace, name });
   return live !== undefined && belongsTo(guild, live) ? live : undefined;
+}
+
+/** Deletes all of a kind that outlives the guild's resource; answers whether any was still there. A kind that is missing has none. */
+export async function removeAll(client: KubeClient, guild: DkpGuild, resource: Resource): Promise<boolean> {
+  const { namespace, name } = guild.metadata;
+  const labelSelector = selectorText({ [guildLabel]: name, [guildIdLabel]: guild.spec.guildId });
+  const { items } = await client.list(resource, { namespace, labelSelector }).catch((error: unknown) => {
+    if (isKubeError(error, 404)) return { items: [] };
+    throw error;
+  });
+  const lasting = items.filter(({ metadata }) => (metadata.ownerReferences ?? []).length === 0);
+  for (const { metadata } of lasting) await removeOwn(client, guild, resource, metadata.name);
+  return lasting.length > 0;
 }

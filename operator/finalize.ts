@@ -2,9 +2,16 @@ import type { DkpGuild } from "../crds/dkp-guild.ts";
 import type { KubeClient } from "../runtime/kube/client.ts";
 import { isKubeError } from "../runtime/kube/error.ts";
 import type { KubeObject } from "../runtime/kube/object.ts";
-import { dropShared, removeAccounts, removeOwn } from "./farewell.ts";
+import { dropShared, removeAccounts, removeAll } from "./farewell.ts";
 import { childNames } from "./guild/names.ts";
-import { clusters, guilds, namespaces, networkPolicies } from "./guild/resources.ts";
+import {
+  clusters,
+  guilds,
+  namespaces,
+  networkPolicies,
+  objectStores,
+  scheduledBackups,
+} from "./guild/resources.ts";
 import type { Transition } from "./guild/transitions.ts";
 
 const finalizer = "dkp.dev/database";
@@ -55,7 +62,8 @@ export async function bidFarewell(client: KubeClient, guild: DkpGuild): Promise<
     const message = `Database ${cluster} and Secret ${runtime} stay: a DkpGuild of the same name and guildId takes them up again`;
     return told(true, "Normal", "DatabaseRetained", message);
   }
-  if (await removeOwn(client, guild, clusters, cluster)) {
+  // Restores may have left several.
+  if (await removeAll(client, guild, clusters)) {
     return told(
       false,
       "Normal",
@@ -63,7 +71,9 @@ export async function bidFarewell(client: KubeClient, guild: DkpGuild): Promise<
       `Database ${cluster} is being deleted, as spec.deletionPolicy says`,
     );
   }
-  await removeOwn(client, guild, networkPolicies, cluster);
+  for (const resource of [networkPolicies, scheduledBackups, objectStores]) {
+    await removeAll(client, guild, resource);
+  }
   await removeAccounts(client, guild);
   return told(
     true,

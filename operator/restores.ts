@@ -41,7 +41,8 @@ import type { Reconciler } from "./reconcile.ts";
 export async function restoresStandStill(reconciler: Reconciler, key: string): Promise<boolean> {
   const verdict = standstill(reconciler.world.guild(key), key.slice(key.indexOf("/") + 1));
   if (verdict === undefined) return false;
-  for (const restore of queued(reconciler.world.restores.of(key))) await say(reconciler, restore, verdict);
+  for (const restore of queued(reconciler.world.restores.of(key), new Map()))
+    await say(reconciler, restore, verdict);
   return true;
 }
 
@@ -58,7 +59,7 @@ export async function takeRestoresOn(
   const restores = reconciler.world.restores.of(key);
   if (before.absentKinds.has("Cluster")) return before;
   const tidy = await cleared(reconciler, restores, before);
-  const [first, ...others] = queued(restores);
+  const [first, ...others] = queued(restores, tidy.children);
   if (first === undefined) return retired(reconciler, guild, tidy);
   const { verdict, observation } = await take({ reconciler, guild, restore: first }, tidy);
   await say(reconciler, first, verdict);

@@ -3,6 +3,7 @@ import type { DkpRestore } from "../../crds/dkp-restore.ts";
 import { wantedBackup } from "./backup.ts";
 import { hindrance, recoveryWindow } from "./backup-status.ts";
 import { dedicatedDatabase } from "./database.ts";
+import { clusterFor } from "./incarnation.ts";
 import { childNames } from "./names.ts";
 import type { Observation } from "./observation.ts";
 import { type ClusterObject, type Progress, isReadyCluster } from "./progress.ts";
@@ -38,14 +39,17 @@ function isOver({ status }: DkpRestore): boolean {
   return status?.phase === "Completed" || status?.phase === "Failed";
 }
 
-/** Sorts restores by their birth. */
-function age({ metadata }: DkpRestore): string {
-  return `${metadata.creationTimestamp} ${metadata.uid}`;
-}
-
-/** A guild's restores that are not over, in the order in which they take their turns. */
-export function queued(restores: readonly DkpRestore[]): DkpRestore[] {
-  return restores.filter((restore) => !isOver(restore)).toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
+/**
+ * A guild's restores that are not over, in the order in which they take their turns: the eldest first. Births are known to the second only, so
+ * one that has begun stays in front of one that was made in the same second.
+ */
+export function queued(restores: readonly DkpRestore[], children: Observation["children"]): DkpRestore[] {
+  const rank = (restore: DkpRestore) => {
+    const { creationTimestamp, uid } = restore.metadata;
+    const begun = clusterFor(restore, children) !== undefined || restore.status?.phase === "Recovering";
+    return `${begun ? 0 : 1} ${creationTimestamp} ${uid}`;
+  };
+  return restores.filter((restore) => !isOver(restore)).toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1));
 }
 
 /** What a restore waits for whose turn it is not. */

@@ -224,7 +224,7 @@ describe("what may not change", () => {
 const text = (file: string) => readFileSync(new URL(`../../config/samples/${file}`, import.meta.url), "utf8");
 
 describe("what is accepted", () => {
-  test.each(["guild.yaml", "guild-full.yaml", "guild-shared.yaml", "guild-external.yaml"])(
+  test.each(["guild.yaml", "guild-full.yaml", "guild-shared.yaml", "guild-external.yaml", "backup.yaml"])(
     "the sample %s",
     async (file) => {
       const samples = parseAllDocuments(text(file)).map((document) => document.toJS());

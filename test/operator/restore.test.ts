@@ -196,6 +196,19 @@ describe("a restore that cannot be done", () => {
       expect(await scene.get(kinds.networkPolicies, space, "watch-db-2")).toBeUndefined();
     });
     expect(await cluster("watch-db")).toBeDefined();
-    expect(recorded.forbidden).toEqual([]);
   });
+});
+
+test("with deletionPolicy Delete a guild goes with every Cluster that it had, and with what backed them up", async () => {
+  await scene.patch(kinds.guilds, space, "watch", { spec: { deletionPolicy: "Delete" } });
+  await scene.remove(kinds.guilds, space, "watch");
+  const all = [kinds.clusters, kinds.networkPolicies, kinds.scheduledBackups, kinds.objectStores];
+  await eventually(async () => {
+    const left = (await Promise.all(all.map((resource) => scene.list(resource, space)))).flat();
+    const own = left.filter(({ metadata }) => metadata.labels?.["dkp.dev/guild"] === "watch");
+    // What is owned goes with its owner; there is no garbage collector here to do it.
+    expect(own.filter(({ metadata }) => metadata.ownerReferences === undefined)).toEqual([]);
+    expect(await scene.get(kinds.guilds, space, "watch")).toBeUndefined();
+  });
+  expect(recorded.forbidden).toEqual([]);
 });
