@@ -185,9 +185,11 @@ function waitingSince(guild: DkpGuild, { job, migration, deployment }: Progress)
   return progressing?.lastUpdateTime ?? deployment.metadata.creationTimestamp;
 }
 
+/** Whether the new pods have taken over. While an old one is left it may be the old one that is available, and a new one that fails. */
 function isRolledOut(guild: DkpGuild, { status }: DeploymentObject): boolean {
   const wanted = guild.spec.bot.replicas;
-  return (status?.updatedReplicas ?? 0) >= wanted && (status?.availableReplicas ?? 0) >= wanted;
+  const { replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = status ?? {};
+  return updatedReplicas >= wanted && replicas <= updatedReplicas && availableReplicas >= wanted;
 }
 
 type ContainerStatus = {

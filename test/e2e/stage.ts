@@ -100,7 +100,7 @@ export async function putToken(stage: Stage, here: GuildHere, token: string): Pr
 }
 
 /** Server-side apply of one object. */
-async function apply({ kubectl: control }: Stage, object: object): Promise<void> {
+export async function apply({ kubectl: control }: Stage, object: object): Promise<void> {
   await control.run(["apply", "--server-side", "--force-conflicts", "-f", "-"], JSON.stringify(object));
 }
 
