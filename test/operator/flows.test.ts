@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { type DkpGuild, specSchema } from "../../crds/dkp-guild.ts";
 import { databaseOf } from "../../operator/guild/database.ts";
 import {
@@ -52,7 +54,8 @@ function policiesOf(guild: DkpGuild): KubeObject[] {
   ];
 }
 
-const policies = guilds.flatMap(policiesOf);
+const shipped = new URL("../../config/operator/network-policy.yaml", import.meta.url);
+const policies = [...guilds.flatMap(policiesOf), parse(readFileSync(shipped, "utf8")) as KubeObject];
 
 const pod = (namespace: string, labels: Record<string, string>): Party => ({ namespace, labels });
 const bot = (name: string, namespace = "raids", component = "bot") =>
@@ -69,6 +72,7 @@ const prometheus = pod("observability", { "app.kubernetes.io/name": "prometheus"
 const collector = pod("observability", { "app.kubernetes.io/name": "otel-collector" });
 const dns = pod("kube-system", { "k8s-app": "kube-dns" });
 const stranger = pod("raids", { app: "stranger" });
+const operator = pod("dkp-system", { "app.kubernetes.io/name": "dkp-operator" });
 const outside: Party = "outside";
 
 describe("a connection is let through", () => {
@@ -99,6 +103,11 @@ describe("a connection is let through", () => {
     ["from a database to DNS", { from: instance("night"), to: dns, port: 53, protocol: "UDP" }],
     ["from a database to the API server", { from: instance("night"), to: outside, port: 6443 }],
     ["from a database to an object store", { from: instance("night"), to: outside, port: 443 }],
+    ["from the operator to DNS", { from: operator, to: dns, port: 53, protocol: "UDP" }],
+    ["from the operator to the API server", { from: operator, to: outside, port: 6443 }],
+    ["from the operator to the collector", { from: operator, to: collector, port: 4318 }],
+    ["from Prometheus to the operator", { from: prometheus, to: operator, port: 8080 }],
+    ["from anybody inside to the assignments", { from: stranger, to: operator, port: 3001 }],
   ])("%s", (_, flow) => {
     expect(isAllowed(policies, flow)).toBe(true);
   });
@@ -130,6 +139,9 @@ describe("a connection is refused", () => {
     ["from one guild's database to another's", { from: instance("night"), to: instance("day"), port: 5432 }],
     ["from a database to a bot", { from: instance("night"), to: bot("night"), port: 8080 }],
     ["from a database to a mail server", { from: instance("night"), to: outside, port: 25 }],
+    ["from a stranger to the operator's metrics", { from: stranger, to: operator, port: 8080 }],
+    ["from the operator to a database", { from: operator, to: instance("night"), port: 5432 }],
+    ["from the operator to a mail server", { from: operator, to: outside, port: 25 }],
   ])("%s", (_, flow) => {
     expect(isAllowed(policies, flow)).toBe(false);
   });

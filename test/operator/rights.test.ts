@@ -17,7 +17,7 @@ const space = "space";
 let scene: Scene;
 
 type Entry = { name: string; value?: string };
-type Template = { metadata: object; spec: { containers: { env: Entry[] }[] } };
+type Template = { metadata: object; spec: { containers: { env: Entry[]; resources: object }[] } };
 const templates: Record<string, Template> = {};
 
 beforeAll(async () => {
@@ -143,6 +143,37 @@ describe("a bot", () => {
   });
 });
 
+describe("a drain", () => {
+  const core = `/api/v1/namespaces/${space}/pods`;
+  const evict = async (name: string) => {
+    const body = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace: space } };
+    return (await scene.plane.call("POST", `${core}/${name}/eviction`, body)).status;
+  };
+  /** A pod of the bot that runs, and is ready or not; with the budget's own account of it. */
+  const run = async (name: string, ready: boolean) => {
+    const { metadata, spec } = templates["bot"] ?? {};
+    await scene.create(kinds.pods, space, { metadata: { ...metadata, name }, spec });
+    const conditions = [{ type: "Ready", status: ready ? "True" : "False" }];
+    await scene.patch(kinds.pods, space, name, { status: { phase: "Running", conditions } }, "status");
+  };
+  const allow = async (disruptionsAllowed: number) => {
+    const live = await scene.get(kinds.podDisruptionBudgets, space, "watch-bot");
+    const counts = { currentHealthy: 1 + disruptionsAllowed, desiredHealthy: 1, expectedPods: 2 };
+    const status = { observedGeneration: live?.metadata.generation, disruptionsAllowed, ...counts };
+    await scene.patch(kinds.podDisruptionBudgets, space, "watch-bot", { status }, "status");
+  };
+
+  test("takes a guild's pods one after another, never the last that serves, and always one that is broken", async () => {
+    await run("serving", true);
+    await run("broken", false);
+    await allow(0);
+    expect(await evict("serving")).toBe(429);
+    expect(await evict("broken")).toBe(201);
+    await allow(1);
+    expect(await evict("serving")).toBe(201);
+  });
+});
+
 describe("the operator", () => {
   test("has the rights that its ClusterRole lists and no others, none of them on everything", async () => {
     const call = await scene.plane.callAs({
@@ -177,6 +208,7 @@ describe("the operator", () => {
       Deployment: "/apis/apps/v1/namespaces/dkp-system/deployments",
       Service: `${namespaces}/services`,
       PodDisruptionBudget: "/apis/policy/v1/namespaces/dkp-system/poddisruptionbudgets",
+      NetworkPolicy: "/apis/networking.k8s.io/v1/namespaces/dkp-system/networkpolicies",
     };
     const folder = join(root, "config/operator");
     const files = readdirSync(folder).filter((file) => file !== "kustomization.yaml");
@@ -186,6 +218,8 @@ describe("the operator", () => {
       expect(answer.body["message"]).toBeUndefined();
       if (object.kind !== "Deployment") continue;
       const { template } = object["spec"] as { template: Template };
+      for (const { resources } of template.spec.containers)
+        expect(Object.keys(resources).toSorted()).toEqual(["limits", "requests"]);
       const pod = { metadata: { ...template.metadata, name: "operator" }, spec: template.spec };
       const made = await scene.plane.call("POST", `${namespaces}/pods?dryRun=All`, pod);
       expect(made.body["message"]).toBeUndefined();
