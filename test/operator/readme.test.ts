@@ -13,8 +13,11 @@ function explained(): Set<string> {
 
 /** Reasons that the operator gives for what does not pass by itself within an ordinary way up. */
 function given(): Set<string> {
-  const source = text("operator/guild/findings.ts");
-  const calls = source.matchAll(/(?:waiting|stalled)\(\s*"([A-Za-z]+)"/g);
+  const files = ["findings", "verdict", "restore-status", "hibernation"];
+  const source = files.map((name) => text(`operator/guild/${name}.ts`)).join("\n");
+  const calls = source.matchAll(
+    /(?:(?:waiting|stalled)\(|level: "(?:waiting|stalled)",\s*reason:)\s*"([A-Za-z]+)"/g,
+  );
   return new Set([...calls].map(([, name = ""]) => name));
 }
 
@@ -28,6 +31,16 @@ const ofPods = [
 ];
 
 describe("README", () => {
+  test("explains every reason for which backups may not be ready", () => {
+    const source = text("operator/guild/backup-status.ts");
+    const reasons = [...source.matchAll(/reason: "([A-Za-z]+)"/g)].map(([, name = ""]) => name);
+    const [, rest = ""] = text("README.md").split("## Backups and restores");
+    const [section = ""] = rest.split("\n## ");
+    // BackedUp is the good one; Hibernating is asked for.
+    const unexplained = reasons.filter((reason) => !section.includes(`\`${reason}\``));
+    expect(unexplained).toEqual(["Hibernating", "BackedUp"]);
+  });
+
   test("explains every reason for which a guild may not be Ready", () => {
     const known = explained();
     expect([...given()].filter((reason) => !known.has(reason))).toEqual([]);

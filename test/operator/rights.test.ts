@@ -143,6 +143,36 @@ describe("a bot", () => {
   });
 });
 
+describe("kubectl auth can-i", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8").replaceAll("NAMESPACE", space);
+  const line = /^kubectl auth can-i (\w+) (\S+) (?:-n \S+ )?--as=(\S+) +# (yes|no)$/gm;
+  const said = [...readme.replaceAll("NAME", "watch").matchAll(line)];
+
+  test("is shown in README", () => {
+    expect(said.length).toBe(5);
+  });
+
+  test.each(said.map(([, verb = "", what = "", who = "", answer = ""]) => ({ verb, what, who, answer })))(
+    "$verb $what as $who: $answer",
+    async ({ verb, what, who, answer }) => {
+      const [type = "", name] = what.split("/");
+      const [plural = "", ...group] = type.split(".");
+      const groups: Record<string, string> = { lease: "coordination.k8s.io", leases: "coordination.k8s.io" };
+      const resourceAttributes = {
+        namespace: space,
+        verb,
+        group: groups[plural] ?? group.join("."),
+        resource: plural === "lease" ? "leases" : plural,
+        name,
+      };
+      const review = { spec: { user: who, resourceAttributes } };
+      const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+      const { body } = await scene.plane.call("POST", path, review);
+      expect(body["status"]).toMatchObject({ allowed: answer === "yes" });
+    },
+  );
+});
+
 describe("a drain", () => {
   const core = `/api/v1/namespaces/${space}/pods`;
   const evict = async (name: string) => {
