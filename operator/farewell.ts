@@ -2,7 +2,7 @@ import type { DkpGuild } from "../crds/dkp-guild.ts";
 import type { KubeClient } from "../runtime/kube/client.ts";
 import { isKubeError } from "../runtime/kube/error.ts";
 import type { KubeObject, Resource } from "../runtime/kube/object.ts";
-import { belongsTo } from "./guild/child.ts";
+import { type Identity, belongsTo } from "./guild/child.ts";
 import { childNames, guildIdLabel, guildLabel, selectorText } from "./guild/names.ts";
 import { databaseRoles, databases, deployments, secrets } from "./guild/resources.ts";
 import { sharedNames } from "./guild/shared-database.ts";
@@ -10,7 +10,7 @@ import { sharedNames } from "./guild/shared-database.ts";
 /** Deletes what is the guild's; answers whether it is still there. */
 export async function removeOwn(
   client: KubeClient,
-  guild: DkpGuild,
+  guild: Identity,
   resource: Resource,
   name: string,
 ): Promise<boolean> {
@@ -23,7 +23,7 @@ export async function removeOwn(
 }
 
 /** Deletes the Secrets of the accounts that we made. */
-export async function removeAccounts(client: KubeClient, guild: DkpGuild): Promise<void> {
+export async function removeAccounts(client: KubeClient, guild: Identity): Promise<void> {
   const { runtime, owner, developer } = childNames(guild.metadata.name);
   for (const name of [runtime, owner, developer]) await removeOwn(client, guild, secrets, name);
 }
@@ -63,7 +63,7 @@ async function drop(
 
 async function own(
   client: KubeClient,
-  guild: DkpGuild,
+  guild: Identity,
   resource: Resource,
   name: string,
 ): Promise<KubeObject | undefined> {

@@ -12,6 +12,7 @@ import {
   objectStores,
   scheduledBackups,
 } from "./guild/resources.ts";
+import { lastBackup, ownClusters, retire, stopBot } from "./retirement.ts";
 import type { Transition } from "./guild/transitions.ts";
 
 const finalizer = "dkp.dev/database";
@@ -62,25 +63,36 @@ export async function bidFarewell(client: KubeClient, guild: DkpGuild): Promise<
     const message = `Database ${cluster} and Secret ${runtime} stay: a DkpGuild of the same name and guildId takes them up again`;
     return told(true, "Normal", "DatabaseRetained", message);
   }
-  // Restores may have left several.
-  if (await removeAll(client, guild, clusters)) {
-    return told(
-      false,
-      "Normal",
-      "DeletingDatabase",
-      `Database ${cluster} is being deleted, as spec.deletionPolicy says`,
-    );
+  return fromOwn(client, guild);
+}
+
+/** The bot first, then the last backup, then the database: at once, or when the time of spec.retention is over. */
+async function fromOwn(client: KubeClient, guild: DkpGuild): Promise<Farewell> {
+  const { cluster, runtime } = childNames(guild.metadata.name);
+  if (!(await stopBot(client, guild)))
+    return told(false, "Normal", "StoppingBot", "The bot is being stopped");
+  const mine = await ownClusters(client, guild);
+  if (guild.spec.deletionPolicy === "Snapshot") {
+    const { state, message } = await lastBackup(client, guild, mine);
+    if (state === "running") return told(false, "Normal", "LastBackup", message);
+    if (state !== "done") return told(false, "Warning", "LastBackupFailed", message);
   }
-  for (const resource of [networkPolicies, scheduledBackups, objectStores]) {
+  if (guild.spec.retention !== undefined && mine.length > 0) {
+    const until = await retire(client, guild, mine);
+    const message = `Database ${cluster} is stopped and stays with Secret ${runtime} until ${until}: a DkpGuild of the same name and guildId takes it up again`;
+    return told(true, "Normal", "DatabaseRetired", message);
+  }
+  const policy = "as spec.deletionPolicy says";
+  // Restores may have left several.
+  if (await removeAll(client, guild, clusters))
+    return told(false, "Normal", "DeletingDatabase", `Database ${cluster} is being deleted, ${policy}`);
+  // Without its ObjectStore the last backup could not be restored.
+  const stores = guild.spec.deletionPolicy === "Snapshot" ? [] : [objectStores];
+  for (const resource of [networkPolicies, scheduledBackups, ...stores]) {
     await removeAll(client, guild, resource);
   }
   await removeAccounts(client, guild);
-  return told(
-    true,
-    "Normal",
-    "DatabaseDeleted",
-    `Database ${cluster} was deleted, as spec.deletionPolicy says`,
-  );
+  return told(true, "Normal", "DatabaseDeleted", `Database ${cluster} was deleted, ${policy}`);
 }
 
 async function fromShared(client: KubeClient, guild: DkpGuild): Promise<Farewell> {

@@ -13,11 +13,12 @@ import { asToSleep, lastBackupName } from "./guild/hibernation.ts";
 import { childNames } from "./guild/names.ts";
 import type { Observation } from "./guild/observation.ts";
 import { type Progress, progress } from "./guild/progress.ts";
-import { backups, deployments, guilds, leases, secrets } from "./guild/resources.ts";
+import { backups, clusters, deployments, guilds, leases, secrets } from "./guild/resources.ts";
 import { isRetryAsked, nextRollout, retryAnnotation } from "./guild/rollout.ts";
 import type { GuildSettings } from "./guild/settings.ts";
 import { status } from "./guild/status.ts";
 import { restoresStandStill, takeRestoresOn } from "./restores.ts";
+import { sweep, takeUpAgain } from "./retirement.ts";
 import type { Rollouts } from "./rollouts.ts";
 import type { LeaseRound } from "./leases.ts";
 import { type Senses, looksAtPods, observe, podProblem } from "./observe.ts";
@@ -51,7 +52,8 @@ export async function reconcile(reconciler: Reconciler, key: string): Promise<Ne
   const standStill = await restoresStandStill(reconciler, key);
   if (declared === undefined) {
     reconciler.statuses.forget(key);
-    return {};
+    const dueMs = await sweep(reconciler.client, reconciler.world.clustersOf(key), reconciler.clock());
+    return dueMs === undefined ? {} : { requeueAfterMs: Math.min(dueMs, sweepMs) };
   }
   const guild = asToSleep(declared);
   if (guild.metadata.deletionTimestamp !== undefined) return depart(reconciler, guild);
@@ -59,7 +61,8 @@ export async function reconcile(reconciler: Reconciler, key: string): Promise<Ne
   if (guild.spec.suspend) return report(reconciler, guild, observation);
   if (observation.conflict !== undefined) return stepBack(reconciler, guild, observation);
   const held = isHeldBack(guild) ? guild : await hold(reconciler, guild);
-  const seen = standStill ? observation : await takeRestoresOn(reconciler, held, observation);
+  const awake = await rouse(reconciler, observation);
+  const seen = standStill ? awake : await takeRestoresOn(reconciler, held, awake);
   const decided = await sleepOn(reconciler, held, await rollOn(reconciler, held, seen));
   const written = reconciler.world.guild(key)?.status;
   const known = written === undefined ? held : { ...held, status: written };
@@ -67,6 +70,20 @@ export async function reconcile(reconciler: Reconciler, key: string): Promise<Ne
   return {
     requeueAfterMs: seen.restoring === undefined ? requeueAfterMs : Math.min(requeueAfterMs, restoringMs),
   };
+}
+
+/** Timers do not reach further than some weeks. */
+const sweepMs = 6 * 3_600_000;
+
+/** Cancels the removal of what an earlier guild of the same name and id has left. */
+async function rouse({ client, world }: Reconciler, observation: Observation): Promise<Observation> {
+  const mine = [...observation.children.values()].filter(({ kind }) => kind === "Cluster");
+  const roused = await takeUpAgain(client, mine);
+  if (roused.length === 0) return observation;
+  for (const live of roused) world.remember(clusters, live);
+  const children = new Map(observation.children);
+  for (const live of roused) children.set(childKey(live), live);
+  return { ...observation, children };
 }
 
 /** Decides how the rollout of the image goes on. That it begins is written down before anything is done, so that nobody counts wrong. */
@@ -241,7 +258,7 @@ async function depart(reconciler: Reconciler, guild: DkpGuild): Promise<Next> {
     reconciler.events.record(guildObject(guild), told);
     return {};
   }
-  const observation = await observe(reconciler, guild);
+  const observation = { ...(await observe(reconciler, guild)), farewell: told.message };
   const facts = progress(guild, reconciler.settings, observation);
   await reconciler.statuses.write(guild, status(guild, observation, facts));
   if (guild.status?.phase !== "Deleting") reconciler.events.record(guildObject(guild), told);

@@ -81,6 +81,8 @@ export function startOperator(options: OperatorOptions): Operator {
     const work = guildQueue(options, { world, leases, rollouts, wake: add });
     queue = work;
     for (const { metadata } of world.guilds()) work.add(objectKey(metadata));
+    // What guilds that are gone have left is looked after as well.
+    for (const key of world.guildsWithClusters()) if (world.guild(key) === undefined) work.add(key);
     await new Promise<void>((resolve) => {
       signal.addEventListener("abort", () => resolve(), { once: true });
     });

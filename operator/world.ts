@@ -54,6 +54,10 @@ export type World = {
   children(guild: DkpGuild): Children;
   /** What has the name of one child of a guild. */
   child(guild: DkpGuild, resource: Resource, name: string): KubeObject | undefined;
+  /** Clusters that bear the label of this guild, whether or not there still is one. */
+  clustersOf(key: string): readonly KubeObject[];
+  /** Keys of the guilds that Clusters name, also of those that are gone. */
+  guildsWithClusters(): ReadonlySet<string>;
   /** Takes in the answer of an own write, so that its echo wakes nobody. */
   remember(resource: Resource, object: KubeObject): void;
   /** Watched kinds that the API server does not know. */
@@ -118,6 +122,9 @@ export function openWorld(options: {
     ...tokens,
     children: (guild) => childrenOf(guild, caches.values()),
     child: ({ metadata: { namespace } }, { plural }, name) => caches.get(plural)?.get({ namespace, name }),
+    clustersOf: (key) => caches.get(kinds.clusters.plural)?.byIndex("guild", key) ?? [],
+    guildsWithClusters: () =>
+      new Set([...(caches.get(kinds.clusters.plural)?.values() ?? [])].flatMap((live) => guildOf(live))),
     remember: (resource, object) => {
       if (resource === kinds.guilds) guilds.remember(object as GuildObject);
       else caches.get(resource.plural)?.remember(object);

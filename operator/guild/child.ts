@@ -67,11 +67,17 @@ function ownerReference(guild: DkpGuild) {
   };
 }
 
+/** What tells a guild from others, also when it is gone. */
+export type Identity = {
+  metadata: Pick<DkpGuild["metadata"], "name" | "namespace" | "uid">;
+  spec: Pick<DkpGuild["spec"], "guildId">;
+};
+
 /**
  * Whether a live object is this guild's: owned by it, or made by the operator for the same name and the same Discord guild. A database that
  * was kept is taken up again by the latter.
  */
-export function belongsTo(guild: DkpGuild, live: KubeObject): boolean {
+export function belongsTo(guild: Identity, live: KubeObject): boolean {
   if (live.metadata.ownerReferences?.some(({ uid }) => uid === guild.metadata.uid) === true) return true;
   const labels = live.metadata.labels ?? {};
   return (

@@ -42,6 +42,8 @@ export type Observation = {
   rollout?: Rollout | undefined;
   /** The backup that is taken before the database sleeps. */
   lastBackup?: { name: string; phase?: string | undefined; error?: string | undefined } | undefined;
+  /** What is being done about the database of a guild that is deleted. */
+  farewell?: string;
   /** So many guilds are unwell that no image is to blame for this one. */
   isOutage?: boolean;
   /** Short hash of the Discord token in use. */

@@ -49,7 +49,7 @@ export function status(guild: DkpGuild, observation: Observation, facts: Progres
   return {
     observedGeneration: guild.metadata.generation,
     phase: phase(guild, observation, facts, unwell),
-    conditions: conditions(guild, observation.nowMs, findings, worst, rollout),
+    conditions: conditions(guild, observation, findings, worst, rollout),
     replicas: facts.deployment?.status?.replicas ?? 0,
     readyReplicas: facts.deployment?.status?.readyReplicas ?? 0,
     selector: selectorText(botSelector(guild.metadata.name)),
@@ -80,7 +80,7 @@ function troubles(
 
 function conditions(
   guild: DkpGuild,
-  nowMs: number,
+  { nowMs, farewell }: Observation,
   findings: Findings,
   worst: Finding,
   rollout: Rollout | undefined,
@@ -95,7 +95,7 @@ function conditions(
         message: worst.level === "ok" ? "Nothing is left to do" : worst.message,
       };
   const ready = deleting
-    ? { level: "progress" as const, reason: "Deleting", message: "The guild is being deleted" }
+    ? { level: "progress" as const, reason: "Deleting", message: farewell ?? "The guild is being deleted" }
     : worst;
   const drafts = [
     draft("Ready", ready),

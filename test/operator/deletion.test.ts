@@ -3,7 +3,7 @@ import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
 import { everybodyPlays, jobsEnd, makeGuild, makeToken, sharedApplied } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
-import { patience, reachesPhase } from "./status.ts";
+import { condition, patience, reachesPhase } from "./status.ts";
 
 let scene: Scene;
 let operator: Operator;
@@ -27,12 +27,15 @@ afterAll(async () => {
 });
 
 let counter = 0;
-async function bringUp(deletionPolicy: string): Promise<{ namespace: string; guildId: string }> {
+async function bringUp(
+  deletionPolicy: string,
+  spec: Record<string, unknown> = {},
+): Promise<{ namespace: string; guildId: string }> {
   counter += 1;
   const namespace = await scene.namespace(`space-${counter}`);
   const guildId = `4000000000000000${counter.toString().padStart(2, "0")}`;
   await makeToken(scene, namespace);
-  await scene.create(kinds.guilds, namespace, makeGuild("watch", guildId, { deletionPolicy }));
+  await scene.create(kinds.guilds, namespace, makeGuild("watch", guildId, { deletionPolicy, ...spec }));
   await ready(namespace);
   return { namespace, guildId };
 }
@@ -178,6 +181,70 @@ describe("a guild that is deleted and whose database is", () => {
     await reachesPhase(scene, namespace, "guest", "Pending");
     await scene.remove(kinds.guilds, namespace, "guest");
     await expect.poll(() => guestOf(namespace), patience).toBeUndefined();
+  });
+});
+
+const annotations = async (namespace: string) =>
+  (await scene.get(kinds.clusters, namespace, "watch-db"))?.metadata.annotations ?? {};
+
+describe("a guild that is deleted with a time to keep its database", () => {
+  const retention = { resources: "1h", volumes: "2d" };
+
+  test("goes, its database is stopped and marked, and one that is declared anew takes it up and cancels that", async () => {
+    const { namespace, guildId } = await bringUp("Delete", { retention });
+    const uid = await uidOf(namespace);
+    await scene.remove(kinds.guilds, namespace, "watch");
+    await expect.poll(() => guildOf(namespace), patience).toBeUndefined();
+    const marks = await annotations(namespace);
+    expect(marks["cnpg.io/hibernation"]).toBe("on");
+    const days = (Date.parse(marks["dkp.dev/delete-after"] ?? "") - Date.now()) / 86_400_000;
+    expect(days).toBeGreaterThan(1.9);
+    expect(days).toBeLessThanOrEqual(2);
+    await scene.create(kinds.guilds, namespace, makeGuild("watch", guildId));
+    await ready(namespace);
+    expect(await uidOf(namespace)).toBe(uid);
+    expect(Object.keys(await annotations(namespace))).not.toContain("dkp.dev/delete-after");
+    expect(Object.keys(await annotations(namespace))).not.toContain("cnpg.io/hibernation");
+  });
+
+  test("is removed with all that it left when the time is over, also by an operator that starts later", async () => {
+    const { namespace } = await bringUp("Delete", { retention });
+    await scene.remove(kinds.guilds, namespace, "watch");
+    await expect.poll(() => guildOf(namespace), patience).toBeUndefined();
+    await operator.stop();
+    const marks = { "dkp.dev/delete-after": "2020-01-01T00:00:00Z" };
+    await scene.patch(kinds.clusters, namespace, "watch-db", { metadata: { annotations: marks } });
+    expect(await uidOf(namespace)).toBeDefined();
+    await start();
+    await expect.poll(() => uidOf(namespace), patience).toBeUndefined();
+    await expect.poll(() => scene.get(kinds.secrets, namespace, "watch-runtime"), patience).toBeUndefined();
+    expect(await scene.get(kinds.networkPolicies, namespace, "watch-db")).toBeUndefined();
+  });
+});
+
+const failed = { status: { phase: "failed", error: "no bucket" } };
+const completed = { status: { phase: "completed", error: null } };
+
+describe("a guild that is deleted with policy Snapshot", () => {
+  test("stops its bot, waits for a last backup, and says why there is none", async () => {
+    await scene.installBarmanCloud();
+    const backup = { objectStore: { bucket: "dkp-backups", secretRef: { name: "s3" } } };
+    const { namespace } = await bringUp("Retain");
+    const s3 = { metadata: { name: "s3" }, stringData: { ACCESS_KEY_ID: "a", ACCESS_SECRET_KEY: "b" } };
+    await scene.create(kinds.secrets, namespace, s3);
+    await scene.patch(kinds.guilds, namespace, "watch", { spec: { backup, deletionPolicy: "Snapshot" } });
+    const plugins = async () => (await scene.part(kinds.clusters, namespace, "watch-db"))["plugins"];
+    await expect.poll(plugins, patience).toHaveLength(1);
+    await scene.remove(kinds.guilds, namespace, "watch");
+    await expect.poll(() => scene.get(kinds.backups, namespace, "watch-db-last"), patience).toBeDefined();
+    expect(await scene.get(kinds.deployments, namespace, "watch-bot")).toBeUndefined();
+    await scene.patch(kinds.backups, namespace, "watch-db-last", failed, "status");
+    const said = async () => (await condition(scene, namespace, "watch", "Ready"))?.message;
+    await expect.poll(said, patience).toMatch(/Backup watch-db-last failed \(no bucket\): mend it/);
+    expect(await uidOf(namespace)).toBeDefined();
+    await scene.patch(kinds.backups, namespace, "watch-db-last", completed, "status");
+    await expect.poll(() => guildOf(namespace), patience).toBeUndefined();
+    expect(await uidOf(namespace)).toBeUndefined();
   });
 });
 

@@ -1,0 +1,134 @@
+import type { DkpGuild } from "../crds/dkp-guild.ts";
+import type { KubeClient } from "../runtime/kube/client.ts";
+import { isKubeError } from "../runtime/kube/error.ts";
+import type { KubeObject } from "../runtime/kube/object.ts";
+import { removeAccounts, removeOwn } from "./farewell.ts";
+import { backupNow, hasPlugin, scheduledBackupName } from "./guild/backup.ts";
+import { type Identity, belongsTo } from "./guild/child.ts";
+import { databaseOf } from "./guild/database.ts";
+import { hibernationAnnotation } from "./guild/hibernation.ts";
+import { botSelector, childNames, guildIdLabel, guildLabel, selectorText } from "./guild/names.ts";
+import {
+  backups,
+  clusters,
+  deployments,
+  guilds,
+  networkPolicies,
+  pods,
+  scheduledBackups,
+} from "./guild/resources.ts";
+import { deleteAfterAnnotation, removalDate } from "./guild/retention.ts";
+
+/** The guild's Clusters, those too that a restore has retired. */
+export async function ownClusters(client: KubeClient, guild: DkpGuild): Promise<KubeObject[]> {
+  const { namespace, name } = guild.metadata;
+  const labelSelector = selectorText({ [guildLabel]: name });
+  try {
+    const { items } = await client.list(clusters, { namespace, labelSelector });
+    return items.filter((live) => belongsTo(guild, live));
+  } catch (error) {
+    // CloudNativePG was taken away, and all Clusters with it.
+    if (isKubeError(error, 404)) return [];
+    throw error;
+  }
+}
+
+/** Stops the bot, so that nothing is written after the last backup; answers whether its pods are gone. */
+export async function stopBot(client: KubeClient, guild: DkpGuild): Promise<boolean> {
+  const { namespace, name } = guild.metadata;
+  await removeOwn(client, guild, deployments, childNames(name).bot);
+  const { items } = await client.list(pods, {
+    namespace,
+    labelSelector: selectorText(botSelector(name)),
+    limit: 1,
+  });
+  return items.length === 0;
+}
+
+/** What has become of the last backup of the serving Cluster. One that sleeps was backed up before, and nothing was written since. */
+export async function lastBackup(
+  client: KubeClient,
+  guild: DkpGuild,
+  mine: readonly KubeObject[],
+): Promise<{ state: "done" | "running" | "failed" | "impossible"; message: string }> {
+  const database = databaseOf(guild, new Map(mine.map((live) => [`Cluster/${live.metadata.name}`, live])));
+  const serving = mine.find(
+    ({ metadata }) => database.mode === "dedicated" && metadata.name === database.cluster,
+  );
+  if (serving === undefined || serving.metadata.deletionTimestamp !== undefined)
+    return { state: "done", message: "" };
+  const isAsleep = serving.metadata.annotations?.[hibernationAnnotation] === "on";
+  const way = "mend it, or set spec.deletionPolicy to Retain or Delete";
+  if (!hasPlugin(serving))
+    return {
+      state: "impossible",
+      message: `Cluster ${serving.metadata.name} is not backed up to an object store, so there can be no last backup: ${way}`,
+    };
+  if (isAsleep) return { state: "done", message: "" };
+  const { object } = backupNow(guild, serving.metadata.name, `${serving.metadata.name}-last`);
+  const live = (await client.get(backups, object.metadata)) ?? (await client.create(backups, object));
+  const { phase, error = "" } = (live["status"] ?? {}) as { phase?: string; error?: string };
+  if (phase === "completed") return { state: "done", message: "" };
+  const { name } = object.metadata;
+  return phase === "failed"
+    ? {
+        state: "failed",
+        message: `Backup ${name} failed (${error}): ${way}; delete that Backup to try again`,
+      }
+    : { state: "running", message: `Backup ${name} is being taken before the database is removed` };
+}
+
+/** Stops Clusters and writes on them when they are to be removed; answers when that is. */
+export async function retire(
+  client: KubeClient,
+  guild: DkpGuild,
+  mine: readonly KubeObject[],
+): Promise<string> {
+  const until = removalDate(guild);
+  for (const { metadata } of mine) {
+    // Nothing is left to back up.
+    await removeOwn(client, guild, scheduledBackups, scheduledBackupName(metadata.name));
+    if (metadata.annotations?.[deleteAfterAnnotation] !== undefined) continue;
+    const annotations = { [deleteAfterAnnotation]: until, [hibernationAnnotation]: "on" };
+    await client.mergePatch(clusters, metadata, { metadata: { uid: metadata.uid, annotations } });
+  }
+  return until;
+}
+
+/** A guild was declared anew: its Clusters stay, and go on. */
+export async function takeUpAgain(client: KubeClient, mine: readonly KubeObject[]): Promise<KubeObject[]> {
+  const retired = mine.filter(({ metadata }) => metadata.annotations?.[deleteAfterAnnotation] !== undefined);
+  return Promise.all(
+    retired.map(({ metadata }) => {
+      const annotations = { [deleteAfterAnnotation]: null, [hibernationAnnotation]: null };
+      return client.mergePatch(clusters, metadata, { metadata: { uid: metadata.uid, annotations } });
+    }),
+  );
+}
+
+/** Removes the Clusters of a guild that is no more whose time has come; answers in how many milliseconds the next one's does. */
+export async function sweep(
+  client: KubeClient,
+  left: readonly KubeObject[],
+  nowMs: number,
+): Promise<number | undefined> {
+  const due = left.flatMap((live) => {
+    const at = Date.parse(live.metadata.annotations?.[deleteAfterAnnotation] ?? "");
+    return Number.isNaN(at) || live.metadata.deletionTimestamp !== undefined ? [] : [{ live, at }];
+  });
+  for (const { live, at } of due) {
+    if (at > nowMs) continue;
+    const { uid = "", name, namespace = "", labels = {} } = live.metadata;
+    const guild: Identity = {
+      metadata: { name: labels[guildLabel] ?? "", namespace, uid: "" },
+      spec: { guildId: labels[guildIdLabel] ?? "" },
+    };
+    // Declared anew only just now, it keeps what it had.
+    if ((await client.get(guilds, guild.metadata)) !== undefined) return undefined;
+    await removeOwn(client, guild, networkPolicies, name);
+    if (left.length === 1) await removeAccounts(client, guild);
+    await client.remove(clusters, live.metadata, { uid, propagation: "Background" });
+  }
+  const rest = due.map(({ at }) => at).filter((at) => at > nowMs);
+  return rest.length === 0 ? undefined : Math.min(...rest) - nowMs;
+}
