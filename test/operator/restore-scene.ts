@@ -60,9 +60,9 @@ export async function restoreReaches(
     return { phase: status.phase, reason: ready?.reason, message: ready?.message ?? "" };
   };
   await vi.waitFor(async () => {
-    const { phase: now, reason: why } = await said();
+    const { phase: now, reason: why, message } = await said();
     if (now !== phase || why !== reason)
-      throw new Error(`${name} is ${now} for ${why}, not ${phase} for ${reason}`);
+      throw new Error(`${name} is ${now} for ${why}, not ${phase} for ${reason}: ${space}: ${message}`);
   }, patience);
   return (await said()).message;
 }
@@ -121,8 +121,8 @@ export function restoringPlayers(scene: Scene, space: string, controls: Controls
   const play = async () => {
     while (!ending.signal.aborted) {
       await round(scene, space, controls).catch((error: unknown) => {
-        // Something was deleted meanwhile; the next round sees how things stand.
-        if (!/404|409|not found/.test(String(error))) throw error;
+        // Something was deleted meanwhile or a connection lost; the next round sees how things stand.
+        if (!/404|409|not found|ECONNRESET/.test(String(error))) throw error;
       });
       await new Promise((resolve) => {
         setTimeout(resolve, 20);
