@@ -29,6 +29,7 @@ export const watched: readonly Resource[] = [
   kinds.databases,
   kinds.databaseRoles,
   kinds.poolers,
+  kinds.podMonitors,
 ];
 
 /** Kinds that others bring: when they come, every guild may have something to do. */
@@ -38,6 +39,7 @@ const foundations = new Set([
   kinds.databaseRoles,
   kinds.poolers,
   kinds.objectStores,
+  kinds.podMonitors,
 ]);
 
 type Children = { own: Map<string, KubeObject>; foreign: KubeObject[] };

@@ -13,6 +13,7 @@ import { lease } from "./lease.ts";
 import { botNetworkPolicy, databaseNetworkPolicy, poolerNetworkPolicy } from "./network-policy.ts";
 import type { Observation } from "./observation.ts";
 import { podDisruptionBudget } from "./pod-disruption-budget.ts";
+import { podMonitorsOf } from "./pod-monitor.ts";
 import { pooler } from "./pooler.ts";
 import type { Progress } from "./progress.ts";
 import { jobs, networkPolicies, poolers, secrets } from "./resources.ts";
@@ -49,6 +50,7 @@ export function desired(
     service(guild),
     podDisruptionBudget(guild),
     botNetworkPolicy(guild, settings, database),
+    ...(observation.absentKinds.has("PodMonitor") ? [] : podMonitorsOf(guild, database)),
     ...backups(guild, observation, facts),
     ...databaseChildren(guild, settings, observation, facts),
     ...migration(guild, settings, facts),

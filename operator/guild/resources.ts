@@ -25,4 +25,5 @@ export const objectStores = namespaced("barmancloud.cnpg.io", "v1", "ObjectStore
 export const databases = namespaced("postgresql.cnpg.io", "v1", "Database", "databases");
 export const databaseRoles = namespaced("postgresql.cnpg.io", "v1", "DatabaseRole", "databaseroles");
 export const poolers = namespaced("postgresql.cnpg.io", "v1", "Pooler", "poolers");
+export const podMonitors = namespaced("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors");
 export const namespaces: Resource = { ...namespaced("", "v1", "Namespace", "namespaces"), namespaced: false };
