@@ -111,8 +111,10 @@ async function round(scene: Scene, space: string, { recovers, backsUp }: Control
   const bot = await scene.get(kinds.deployments, space, "watch-bot");
   const seen = (bot?.["status"] as { observedGeneration?: number } | undefined)?.observedGeneration;
   if (bot === undefined || seen === bot.metadata.generation) return;
-  if ((bot["spec"] as { replicas: number }).replicas > 0) await botStarts(scene, space);
   await podsRun(scene, space, "watch");
+  // Looked at again, because what runs now may be newer than what was seen above.
+  const { replicas } = await scene.part(kinds.deployments, space, "watch-bot");
+  if (replicas !== 0) await botStarts(scene, space);
 }
 
 /** Everybody plays for the guild `watch`, the plugin and PostgreSQL's recovery too, as `controls` says at the time. */
