@@ -73,11 +73,21 @@ export function clusterSpec(
     managed: { roles: managedRoles(guild, database) },
     // The Pooler answers with the Cluster's certificate, and bots look at the name.
     ...(pooler === undefined ? {} : { certificates: { serverAltDNSNames: [database.botHost] } }),
-    postgresql: { parameters: postgresParameters(guild), pg_hba: accessRules(guild, database) },
+    postgresql: {
+      parameters: postgresParameters(guild),
+      pg_hba: accessRules(guild, database),
+      ...(instances > 1 ? { synchronous } : {}),
+    },
     resources: instanceResources(guild),
     affinity: { podAntiAffinityType: "preferred", ...placement(guild) },
   };
 }
+
+/**
+ * A command is answered once a standby has it too, so that a failover takes nothing back. With no standby left the primary goes on alone:
+ * members would rather bid on one instance than on none.
+ */
+const synchronous = { method: "any", number: 1, dataDurability: "preferred" };
 
 function login(name: string, secret: string) {
   return { name, ensure: "present", login: true, passwordSecret: { name: secret } };

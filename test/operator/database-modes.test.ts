@@ -309,6 +309,7 @@ describe("a guild with a Cluster of its own", () => {
       storage: { size: "1Gi" },
       resources: { requests: { cpu: "1", memory: "2Gi" }, limits: { memory: "3Gi" } },
       postgresql: {
+        synchronous: { method: "any", number: 1, dataDurability: "preferred" },
         parameters: {
           shared_buffers: "512MB",
           effective_cache_size: "1536MB",
