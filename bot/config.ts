@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { databaseSettingsFromUrl, type DatabaseSettings } from "./store/connection.ts";
 
 /** Where a secret comes from: the variable itself, or a mounted file that is read again when it changes. */

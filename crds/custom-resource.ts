@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { group, objectRules, specSchema, version } from "./dkp-guild.ts";
 import { restoreRules, restoreSpecSchema, restoreStatusSchema } from "./dkp-restore.ts";
 import { statusSchema } from "./status.ts";

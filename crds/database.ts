@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { quantity, resourcesSchema, sizeSchema } from "./quantity.ts";
 import { checked, secretKeyRef } from "./schema.ts";
 

@@ -1,53 +1,16 @@
-import { z } from "zod";
+import * as z from "zod";
 import { backupSchema } from "./backup.ts";
 import { maintenanceSchema, modeSchema } from "./bot-config.ts";
 import { databaseRules, databaseSchema } from "./database.ts";
 import { placementSchema } from "./placement.ts";
 import { resourcesSchema, sizeSchema } from "./quantity.ts";
+import { reservedEnvironment } from "./reserved-environment.ts";
 import { rulesSchema } from "./rules.ts";
 import { checked, secretKeyRef, snowflake } from "./schema.ts";
 import type { DkpGuildStatus } from "./status.ts";
 
 export const group = "dkp.dev";
 export const version = "v1alpha1";
-
-/** Environment variables that the operator itself sets in bot pods; `spec.bot.env` may not name them. */
-export const reservedEnvironment = [
-  "BOT_MODE",
-  "CONFIG_FILE",
-  "DATABASE_CA_FILE",
-  "DATABASE_DEVELOPER_ACCESS",
-  "DATABASE_DEVELOPER_ROLE",
-  "DATABASE_HOST",
-  "DATABASE_NAME",
-  "DATABASE_PASSWORD",
-  "DATABASE_PASSWORD_FILE",
-  "DATABASE_PORT",
-  "DATABASE_RO_HOST",
-  "DATABASE_RO_URL",
-  "DATABASE_RUNTIME_ROLE",
-  "DATABASE_SSL_MODE",
-  "DATABASE_URL",
-  "DATABASE_URL_FILE",
-  "DATABASE_USER",
-  "DATABASE_USER_FILE",
-  "DISCORD_API_URL",
-  "DISCORD_APPLICATION_ID",
-  "DISCORD_BOT_TOKEN",
-  "DISCORD_GUILD_ID",
-  "DISCORD_TOKEN",
-  "DISCORD_TOKEN_FILE",
-  "ENVIRONMENT",
-  "LEASE_NAME",
-  "LOG_FORMAT",
-  "LOG_LEVEL",
-  "METRICS_ADDRESS",
-  "OTEL_EXPORTER_OTLP_ENDPOINT",
-  "POD_NAME",
-  "POD_NAMESPACE",
-  "REPORT_NAME",
-  "SERVICE_ACCOUNT_DIR",
-];
 
 const discord = z
   .strictObject({

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { checked } from "./schema.ts";
 import { conditionSchema } from "./status.ts";
 

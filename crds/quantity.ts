@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { checked } from "./schema.ts";
 
 const sentence = 'must be a quantity such as "500m", "256Mi" or "10Gi"';

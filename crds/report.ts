@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Key of the ConfigMap `<guild>-report` under which the report is written, as JSON. */
 export const reportKey = "report.json";

@@ -1,4 +1,5 @@
-import { z } from "zod";
+import * as z from "zod";
+import { phases, rolloutStates } from "./phases.ts";
 
 const text = (maximum: number, description: string) =>
   z.string().max(maximum).optional().meta({ description });
@@ -18,24 +19,6 @@ export const conditionSchema = z.strictObject({
     .max(40)
     .meta({ description: "When status last changed.", format: "date-time" }),
 });
-
-export const phases = [
-  "Pending",
-  "DatabaseProvisioning",
-  "Migrating",
-  "Deploying",
-  "Ready",
-  "Updating",
-  "Degraded",
-  "Restoring",
-  "Suspended",
-  "Hibernating",
-  "Hibernated",
-  "Stalled",
-  "Deleting",
-] as const;
-
-export const rolloutStates = ["Waiting", "Progressing", "Done", "Failed"] as const;
 
 export const statusSchema = z
   .strictObject({
@@ -126,5 +109,4 @@ export const statusSchema = z
   .meta({ description: "What is." });
 
 export type Condition = z.infer<typeof conditionSchema>;
-export type Phase = (typeof phases)[number];
 export type DkpGuildStatus = z.infer<typeof statusSchema>;

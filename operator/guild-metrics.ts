@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { DkpGuild } from "../crds/dkp-guild.ts";
-import { type DkpGuildStatus, phases, rolloutStates } from "../crds/status.ts";
+import { phases, rolloutStates } from "../crds/phases.ts";
+import type { DkpGuildStatus } from "../crds/status.ts";
 import type { AssignmentsOptions } from "./assignments.ts";
 import { backupAges } from "./guild/backup.ts";
 

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { z } from "zod";
+import type * as z from "zod";
 
 /** Every fault of the environment at once; the message lists them a line each, without any value. */
 export class EnvironmentError extends Error {

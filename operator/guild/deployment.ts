@@ -1,4 +1,5 @@
-import { type DkpGuild, reservedEnvironment } from "../../crds/dkp-guild.ts";
+import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import { reservedEnvironment } from "../../crds/reserved-environment.ts";
 import { type Child, child } from "./child.ts";
 import type { Database } from "./database.ts";
 import { pooledShare } from "./database-size.ts";

@@ -1,5 +1,5 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
-import type { Phase } from "../../crds/status.ts";
+import type { Phase } from "../../crds/phases.ts";
 import { type Finding, secretFinding } from "./findings.ts";
 import { restoreOf } from "./incarnation.ts";
 import type { Observation } from "./observation.ts";

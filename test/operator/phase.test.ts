@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type DkpGuild, specSchema } from "../../crds/dkp-guild.ts";
-import type { DkpGuildStatus, Phase } from "../../crds/status.ts";
+import type { Phase } from "../../crds/phases.ts";
+import type { DkpGuildStatus } from "../../crds/status.ts";
 import type { Observation } from "../../operator/guild/observation.ts";
 import { progress } from "../../operator/guild/progress.ts";
 import { status } from "../../operator/guild/status.ts";

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { botEnvironment, databaseEnvironment } from "../../bot/config.ts";
-import { reservedEnvironment } from "../../crds/dkp-guild.ts";
+import { reservedEnvironment } from "../../crds/reserved-environment.ts";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Call } from "../cluster/control-plane.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { EnvironmentError, parseEnvironment, readSecretFile } from "../../runtime/environment.ts";
 import { logger } from "../../runtime/log.ts";
 import { onShutdown } from "../../runtime/shutdown.ts";
