@@ -5,6 +5,7 @@ import type { KubeObject } from "../runtime/kube/object.ts";
 import { type Child, appliedAnnotation, belongsTo, childKey } from "./guild/child.ts";
 import { withoutAdditions } from "./guild/additions.ts";
 import { covers } from "./guild/covers.ts";
+import { compared, isRight } from "./guild/right.ts";
 
 /** What became of one child. */
 export type Applied =
@@ -48,7 +49,7 @@ async function applyChild(
     if (child.upkeep === "once") return await makeOnce(client, guild, child, known);
     if (known !== undefined) return await keep(client, child, known);
     const made = await applyNew(client, child);
-    if (made !== undefined) return { outcome: "created", child, live: made };
+    if (made !== undefined) return { outcome: "created", child, live: compared(made, child.object) };
     const live = await found(client, child);
     return belongsTo(guild, live) ? await keep(client, child, live) : { outcome: "taken", child };
   } catch (error) {
@@ -82,6 +83,7 @@ async function found(client: KubeClient, { resource, object }: Child): Promise<K
 }
 
 async function keep(client: KubeClient, child: Child, live: KubeObject): Promise<Applied> {
+  if (isRight(live, child.object)) return { outcome: "unchanged", child, live };
   const covered = covers(live, child.object);
   const applied = covered ? live : await client.apply(child.resource, child.object);
   const patch = withoutAdditions(applied, child.object);
@@ -89,7 +91,8 @@ async function keep(client: KubeClient, child: Child, live: KubeObject): Promise
     const cleared = await client.mergePatch(child.resource, child.object.metadata, patch);
     return { outcome: "reverted", child, live: cleared };
   }
-  return { outcome: covered ? "unchanged" : outcomeOf(child, live), child, live: applied };
+  const outcome = covered ? "unchanged" : outcomeOf(child, live);
+  return { outcome, child, live: compared(applied, child.object) };
 }
 
 async function makeOnce(

@@ -21,8 +21,8 @@ export type ObjectCache<T extends KubeObject> = {
   readonly size: number;
   /**
    * Takes in the answer of one's own write, so that the next look sees it and the watch event that echoes it is no change.
-   * Ignored when the watch has already delivered something as new. The answer is what the caller must look at: a change by
-   * somebody else that it contains is not announced again.
+   * Ignored when the watch has already delivered something newer. The answer is what the caller must look at: a change by
+   * somebody else that it contains is not announced again. What is held of the same version is replaced, so that less of it may be kept.
    */
   remember(object: T): void;
   /** For the reflector: takes in what list and watch say and answers what changed (none, one, or a deletion and an addition). */
@@ -89,8 +89,10 @@ export function objectCache<T extends KubeObject>(options: CacheOptions<T> = {})
       return objects.size;
     },
     remember(object) {
-      if (isDelivered(object) || !isNews(objects.get(keyOf(object)), object)) return;
-      hold(trimmed(object));
+      const held = objects.get(keyOf(object));
+      if (held === object) return;
+      if (isSameVersion(held, object) || (!isDelivered(object) && isNews(held, object)))
+        hold(trimmed(object));
     },
     put(object) {
       const previous = objects.get(keyOf(object));
@@ -125,6 +127,11 @@ export function objectCache<T extends KubeObject>(options: CacheOptions<T> = {})
 
 function isIn(scope: string | undefined, object: KubeObject): boolean {
   return scope === undefined || object.metadata.namespace === scope;
+}
+
+function isSameVersion(held: KubeObject | undefined, { metadata }: KubeObject): boolean {
+  if (held === undefined || metadata.resourceVersion === undefined) return false;
+  return held.metadata.resourceVersion === metadata.resourceVersion && held.metadata.uid === metadata.uid;
 }
 
 function isNews(held: KubeObject | undefined, object: KubeObject): boolean {

@@ -218,6 +218,25 @@ describe("whatever somebody else changes is put back", () => {
     await reachesPhase(namespace, "drift", "Ready");
   });
 
+  test("also what was changed while no operator ran", async () => {
+    const changes: [Resource, string, object][] = [
+      [kinds.configMaps, "drift-config", { data: { "config.yaml": "mode: readOnly" } }],
+      [kinds.deployments, "drift-bot", container({ env: [{ name: "EVIL", value: "1" }] })],
+      [kinds.networkPolicies, "drift-db", { spec: { ingress: [{}] } }],
+    ];
+    const all = () =>
+      Promise.all(
+        changes.map(async ([resource, name]) => intent((await scene.get(resource, namespace, name)) ?? {})),
+      );
+    const before = await all();
+    await operator.stop();
+    for (const [resource, name, patch] of changes) await scene.patch(resource, namespace, name, patch);
+    await start();
+    await expect.poll(all, eventually).toEqual(before);
+    await podsRun(scene, namespace, "drift");
+    await reachesPhase(namespace, "drift", "Ready");
+  });
+
   test("while the Lease's holder and the report are the bot's own", async () => {
     const spec = { holderIdentity: "bot-0", leaseDurationSeconds: 15 };
     await scene.patch(kinds.leases, namespace, "drift-leader", { spec });

@@ -34,6 +34,19 @@ describe("the cache", () => {
     expect(cache.getByKey("raid/a")?.metadata.resourceVersion).toBe("10");
   });
 
+  test("holds less of a version when it is told to, also of one that the watch has delivered", () => {
+    const cache = objectCache({ indexes: { colour: ({ metadata }) => [metadata.labels?.["colour"] ?? ""] } });
+    cache.put({ ...object("a", 4, "u1", { colour: "red" }), data: { much: "of it" } });
+    cache.advance("raid", "6");
+    const less = object("a", 4, "u1", { colour: "red" });
+    cache.remember(less);
+    expect(cache.getByKey("raid/a")).toBe(less);
+    expect(cache.byIndex("colour", "red")).toEqual([less]);
+    cache.remember(object("a", 4, "u2"));
+    expect(cache.getByKey("raid/a")).toBe(less);
+    expect(cache.put(object("a", 4))).toEqual([]);
+  });
+
   test("does not bring back, by a late answer, what the watch has already seen deleted", () => {
     const cache = objectCache();
     cache.put(object("a", 1));
