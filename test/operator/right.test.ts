@@ -19,7 +19,7 @@ function wanted(kind: string, hash: string, fields: object): KubeObject {
 /** As the API server would hold it: with a version, and a default beside what was said. */
 function held(object: KubeObject): KubeObject {
   const { metadata, ...rest } = structuredClone(object);
-  return { ...rest, metadata: { ...metadata, uid: "u1", resourceVersion: "7" }, aDefault: 1 } as KubeObject;
+  return { ...rest, metadata: { ...metadata, uid: "u1", resourceVersion: "7" }, aDefault: 1 };
 }
 
 const role = wanted("Role", "a", { rules: [{ verbs: ["get"], resources: ["leases"] }] });
