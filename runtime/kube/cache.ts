@@ -75,9 +75,9 @@ export function objectCache<T extends KubeObject>(options: CacheOptions<T> = {})
     for (const object of gone) drop(object);
     return gone.map((object) => ({ type: "deleted", object }));
   };
-  const isDelivered = (object: T) => {
-    const mark = delivered.get(everywhere) ?? delivered.get(object.metadata.namespace ?? everywhere);
-    return mark !== undefined && !isNewer(object.metadata.resourceVersion, mark);
+  const isDelivered = ({ metadata }: T) => {
+    const mark = delivered.get(everywhere) ?? delivered.get(metadata.namespace ?? everywhere);
+    return mark !== undefined && !isNewer(metadata.resourceVersion, mark);
   };
 
   return {
@@ -90,9 +90,7 @@ export function objectCache<T extends KubeObject>(options: CacheOptions<T> = {})
     },
     remember(object) {
       const held = objects.get(keyOf(object));
-      if (held === object) return;
-      if (isSameVersion(held, object) || (!isDelivered(object) && isNews(held, object)))
-        hold(trimmed(object));
+      if (isCopy(held, object) || (!isDelivered(object) && isNews(held, object))) hold(trimmed(object));
     },
     put(object) {
       const previous = objects.get(keyOf(object));
@@ -129,9 +127,11 @@ function isIn(scope: string | undefined, object: KubeObject): boolean {
   return scope === undefined || object.metadata.namespace === scope;
 }
 
-function isSameVersion(held: KubeObject | undefined, { metadata }: KubeObject): boolean {
-  if (held === undefined || metadata.resourceVersion === undefined) return false;
-  return held.metadata.resourceVersion === metadata.resourceVersion && held.metadata.uid === metadata.uid;
+/** Whether they are two of the same version. */
+function isCopy(held: KubeObject | undefined, object: KubeObject): boolean {
+  if (held === undefined || held === object) return false;
+  const { uid, resourceVersion } = object.metadata;
+  return held.metadata.uid === uid && held.metadata.resourceVersion === resourceVersion;
 }
 
 function isNews(held: KubeObject | undefined, object: KubeObject): boolean {
