@@ -2,7 +2,7 @@ import { vi } from "vitest";
 import { parse } from "yaml";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
-import { botReports, databaseReady, jobsEnd, podsRun } from "./players.ts";
+import { botReports, databaseReady, jobsEnd, podsRun, report } from "./players.ts";
 import type { Scene } from "./scene.ts";
 import { patience } from "./status.ts";
 
@@ -74,12 +74,20 @@ type Controls = {
   backsUp: boolean;
 };
 
-/** The bot at its start: it says which restore it found in its configuration, and waits for an officer. */
+/** The bot at its start: it says which restore it found in its configuration, and waits for an officer unless its ledger has the confirmation. */
 async function botStarts(scene: Scene, space: string): Promise<void> {
-  const data = await scene.part(kinds.configMaps, space, "watch-config", "data");
-  const { restore } = parse(String(data["config.yaml"])) as { restore?: { id: string } };
+  const config = await scene.part(kinds.configMaps, space, "watch-config", "data");
+  const { restore } = parse(String(config["config.yaml"])) as { restore?: { id: string } };
+  const before = await scene.get(kinds.configMaps, space, "watch-report");
+  const said = (before?.["data"] ?? {}) as { "report.json"?: string };
+  const known = (JSON.parse(said["report.json"] ?? "{}") as { restore?: { id: string; state: string } })
+    .restore;
+  if (known !== undefined && known.id === restore?.id && known.state === "confirmed") return;
   const waits = restore === undefined ? {} : { restore: { id: restore.id, state: "awaitingConfirmation" } };
-  await botReports(scene, space, "watch", { ledger, ...waits });
+  // An officer who confirms at this very moment is not contradicted.
+  const metadata = { resourceVersion: before?.metadata.resourceVersion };
+  const data = { "report.json": JSON.stringify({ ...report, ledger, ...waits }) };
+  await scene.patch(kinds.configMaps, space, "watch-report", { metadata, data });
 }
 
 async function firstBackup(scene: Scene, space: string): Promise<void> {
