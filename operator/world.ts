@@ -219,8 +219,12 @@ function isNews(change: CacheChange<KubeObject>): boolean {
   return !isDeepStrictEqual(withoutVersion(change.previous), withoutVersion(change.object));
 }
 
-/** Keeps of a Cluster's long status what is looked at. */
+/** Keeps of a Cluster's long status what is looked at, and of a Job, which cannot change, how it fares. */
 function trim(object: KubeObject): KubeObject {
+  if (object.kind === "Job") {
+    const { apiVersion, kind, metadata, status } = object;
+    return { apiVersion, kind, metadata, status };
+  }
   if (object.kind !== "Cluster") return object;
   const status = (object["status"] ?? {}) as Record<string, unknown>;
   const kept = [
