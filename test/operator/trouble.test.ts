@@ -51,6 +51,14 @@ async function bringUp(
   return { namespace, name: "watch", guildId };
 }
 
+/** Births are told in whole seconds: until the second is over, another guild is not the younger. */
+async function isOlderThanTheNext(namespace: string): Promise<void> {
+  await vi.waitFor(async () => {
+    const { metadata } = (await scene.get(kinds.guilds, namespace, "watch")) ?? {};
+    expect(Date.now() - Date.parse(metadata?.creationTimestamp ?? "")).toBeGreaterThan(1_100);
+  }, patience);
+}
+
 describe("CloudNativePG", () => {
   test("is missed in a sentence, and taken up by itself once it is there", async () => {
     const { namespace, guildId } = await place();
@@ -264,13 +272,7 @@ describe("names and ids that are taken", () => {
     const { namespace, guildId } = await bringUp();
     const other = await place();
     await makeToken(scene, other.namespace);
-    await vi.waitFor(async () => {
-      const { metadata } = (await scene.get(kinds.guilds, namespace, "watch")) ?? {};
-      // Births are told in whole seconds.
-      expect(
-        Date.now() - Date.parse(String((metadata as { creationTimestamp?: string }).creationTimestamp)),
-      ).toBeGreaterThan(1_100);
-    }, patience);
+    await isOlderThanTheNext(namespace);
     await scene.create(kinds.guilds, other.namespace, makeGuild("twin", guildId));
     expect(await failsFor(scene, other.namespace, "twin", "Ready", "Conflict")).toMatch(`${namespace}/watch`);
     await reachesPhase(scene, other.namespace, "twin", "Stalled");
@@ -284,6 +286,7 @@ describe("names and ids that are taken", () => {
 
   test("of two guilds on one token the newer is stopped, until it has a token of its own", async () => {
     const { namespace } = await bringUp();
+    await isOlderThanTheNext(namespace);
     const twin = await bringUp();
     const { data } = (await scene.get(kinds.secrets, namespace, "discord")) as unknown as {
       data: { token: string };
