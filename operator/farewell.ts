@@ -7,6 +7,21 @@ import { childNames, guildIdLabel, guildLabel, selectorText } from "./guild/name
 import { databaseRoles, databases, deployments, secrets } from "./guild/resources.ts";
 import { sharedNames } from "./guild/shared-database.ts";
 
+/** Deletes exactly this object, in the background. If it has gone, or another has its name by now, the next look deals with that. */
+export async function removeObject(
+  client: KubeClient,
+  resource: Resource,
+  { metadata }: KubeObject,
+): Promise<void> {
+  const { uid = "", deletionTimestamp } = metadata;
+  if (deletionTimestamp !== undefined) return;
+  try {
+    await client.remove(resource, metadata, { uid, propagation: "Background" });
+  } catch (error) {
+    if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error;
+  }
+}
+
 /** Deletes what is the guild's; answers whether it is still there. */
 export async function removeOwn(
   client: KubeClient,
@@ -16,9 +31,7 @@ export async function removeOwn(
 ): Promise<boolean> {
   const live = await own(client, guild, resource, name);
   if (live === undefined) return false;
-  const { uid = "", deletionTimestamp } = live.metadata;
-  if (deletionTimestamp === undefined)
-    await client.remove(resource, live.metadata, { uid, propagation: "Background" });
+  await removeObject(client, resource, live);
   return true;
 }
 

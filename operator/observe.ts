@@ -4,7 +4,7 @@ import { type KubeObject, objectKey } from "../runtime/kube/object.ts";
 import { wantedBackup } from "./guild/backup.ts";
 import { belongsTo, childKey } from "./guild/child.ts";
 import { type Database, databaseOf } from "./guild/database.ts";
-import { selectorText } from "./guild/names.ts";
+import { podSelector, selectorText } from "./guild/names.ts";
 import type { Observation, PodProblem, SecretState } from "./guild/observation.ts";
 import { type DeploymentObject, type Progress, notApplied } from "./guild/progress.ts";
 import { clusters, pods } from "./guild/resources.ts";
@@ -218,10 +218,7 @@ export async function podProblem(
   image: string,
 ): Promise<PodProblem | undefined> {
   const { namespace, name } = guild.metadata;
-  const labelSelector = selectorText({
-    "app.kubernetes.io/name": "dkp-bot",
-    "app.kubernetes.io/instance": name,
-  });
+  const labelSelector = selectorText(podSelector(name));
   const { items } = await client.list<PodObject>(pods, { namespace, labelSelector, limit: 50 });
   const living = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const problems = living.map(problemOfPod).filter((problem) => problem !== undefined);

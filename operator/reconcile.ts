@@ -1,19 +1,18 @@
 import type { DkpGuild } from "../crds/dkp-guild.ts";
-import { isKubeError } from "../runtime/kube/error.ts";
 import type { EventRecorder } from "../runtime/kube/event.ts";
 import type { Note } from "../runtime/telemetry.ts";
 import { type Applied, applyChildren } from "./apply.ts";
-import { removeOwn } from "./farewell.ts";
+import { takeBackup } from "./backups.ts";
+import { removeObject, removeOwn } from "./farewell.ts";
 import { bidFarewell, holdBack, isHeldBack, letGo } from "./finalize.ts";
 import { childKey } from "./guild/child.ts";
 import { desired, migrationRetryMs, obsolete } from "./guild/desired.ts";
-import { backupNow } from "./guild/backup.ts";
 import { developerAnnotation, hasDeveloper } from "./guild/developer.ts";
-import { asToSleep, lastBackupName } from "./guild/hibernation.ts";
-import { childNames } from "./guild/names.ts";
+import { asToSleep, isFallingAsleep, lastBackupName } from "./guild/hibernation.ts";
+import { botSelector, childNames } from "./guild/names.ts";
 import type { Observation } from "./guild/observation.ts";
 import { type Progress, progress } from "./guild/progress.ts";
-import { backups, clusters, deployments, guilds, leases, secrets } from "./guild/resources.ts";
+import { clusters, deployments, guilds, leases, secrets } from "./guild/resources.ts";
 import { isRetryAsked, nextRollout, retryAnnotation } from "./guild/rollout.ts";
 import type { GuildSettings } from "./guild/settings.ts";
 import { status } from "./guild/status.ts";
@@ -21,6 +20,7 @@ import { restoresStandStill, takeRestoresOn } from "./restores.ts";
 import { sweep, takeUpAgain } from "./retirement.ts";
 import type { Rollouts } from "./rollouts.ts";
 import type { LeaseRound } from "./leases.ts";
+import { hasLivingPods } from "./pods.ts";
 import { type Senses, looksAtPods, observe, podProblem } from "./observe.ts";
 import { type StatusWriter, guildObject } from "./status-writer.ts";
 import type { World } from "./world.ts";
@@ -115,20 +115,21 @@ async function rollOn(
 /** While a restore goes on, what nobody watches is looked at so often: pods, the last Backup, the recovery's Job. */
 const restoringMs = 3_000;
 
-/** Takes the backup that is due before the database is put to sleep, and sees how it fares. */
+/** Takes the backup that is due before the database is put to sleep, once no pod is left that might write, and sees how it fares. */
 async function sleepOn(
   { client, settings }: Reconciler,
   guild: DkpGuild,
   observation: Observation,
 ): Promise<Observation> {
+  if (!guild.spec.hibernate) return observation;
   const facts = progress(guild, settings, observation);
-  const name = lastBackupName(guild, facts);
-  if (name === undefined || facts.cluster === undefined || observation.restoring !== undefined)
-    return observation;
-  const { object } = backupNow(guild, facts.cluster.metadata.name, name);
-  const live = (await client.get(backups, object.metadata)) ?? (await client.create(backups, object));
-  const { phase, error } = (live["status"] ?? {}) as { phase?: string; error?: string };
-  return { ...observation, lastBackup: { name, phase, error } };
+  if (facts.cluster === undefined || !isFallingAsleep(guild, observation, facts)) return observation;
+  if (await hasLivingPods(client, guild, botSelector(guild.metadata.name)))
+    return { ...observation, podsLeft: true };
+  const name = lastBackupName(guild, facts.cluster);
+  if (name === undefined) return observation;
+  const { status } = await takeBackup(client, guild, facts.cluster.metadata.name, name);
+  return { ...observation, lastBackup: { name, phase: status?.phase, error: status?.error } };
 }
 
 async function hold({ client, world }: Reconciler, guild: DkpGuild): Promise<DkpGuild> {
@@ -146,11 +147,10 @@ async function advance(reconciler: Reconciler, guild: DkpGuild, before: Observat
   for (const result of applied) keepInMind(reconciler, guild, result);
   const after = withApplied(before, applied);
   for (const { resource, object } of obsolete(guild, after, progress(guild, settings, after))) {
-    const { uid = "", annotations } = object.metadata;
-    const leftover = annotations?.[developerAnnotation];
+    const leftover = object.metadata.annotations?.[developerAnnotation];
     // Its Job is all that remembers that there was such an account, so the Job goes last.
     if (leftover !== undefined && !hasDeveloper(guild)) await removeOwn(client, guild, secrets, leftover);
-    await client.remove(resource, object.metadata, { uid, propagation: "Background" }).catch(unlessGone);
+    await removeObject(client, resource, object);
   }
   const next = await report(reconciler, guild, after);
   const refused = applied.flatMap((result) => (result.outcome === "refused" ? [result.error] : []));
@@ -163,11 +163,6 @@ function outcomeCounts(applied: Applied[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { outcome } of applied) counts[`children.${outcome}`] = (counts[`children.${outcome}`] ?? 0) + 1;
   return counts;
-}
-
-function unlessGone(error: unknown): void {
-  // 409 is another object of the same name: the next look deals with it.
-  if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error;
 }
 
 function keepInMind(
@@ -211,12 +206,7 @@ function sentence(error: unknown): string {
 async function stepBack(reconciler: Reconciler, guild: DkpGuild, observation: Observation): Promise<Next> {
   const { bot } = childNames(guild.metadata.name);
   const running = observation.children.get(`Deployment/${bot}`);
-  if (running?.metadata.uid !== undefined && running.metadata.deletionTimestamp === undefined) {
-    const { uid } = running.metadata;
-    await reconciler.client
-      .remove(deployments, running.metadata, { uid, propagation: "Background" })
-      .catch(unlessGone);
-  }
+  if (running !== undefined) await removeObject(reconciler.client, deployments, running);
   return report(reconciler, guild, observation);
 }
 

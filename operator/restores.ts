@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import type { DkpGuild } from "../crds/dkp-guild.ts";
 import type { DkpRestore } from "../crds/dkp-restore.ts";
 import { isKubeError } from "../runtime/kube/error.ts";
-import type { KubeObject } from "../runtime/kube/object.ts";
+import { type KubeObject, objectKey, refOfKey } from "../runtime/kube/object.ts";
 import { applyChildren } from "./apply.ts";
-import { backupNow } from "./guild/backup.ts";
+import { takeBackup } from "./backups.ts";
+import { removeObject } from "./farewell.ts";
 import { childKey } from "./guild/child.ts";
 import {
   abandoned,
@@ -14,16 +15,14 @@ import {
   servingMark,
   unretired,
 } from "./guild/incarnation.ts";
-import { selectorText } from "./guild/names.ts";
+import { podSelector } from "./guild/names.ts";
 import type { Observation } from "./guild/observation.ts";
-import { type ClusterObject, type Progress, progress } from "./guild/progress.ts";
+import { type ClusterObject, type Progress, isAtRest, progress } from "./guild/progress.ts";
 import * as kinds from "./guild/resources.ts";
 import {
-  type BackupObject,
   type Verdict,
   afterwards,
   behind,
-  isAtRest,
   isBackedUp,
   isRecovered,
   lastBackupName,
@@ -35,11 +34,12 @@ import {
 } from "./guild/restore.ts";
 import { restoreStatus } from "./guild/restore-status.ts";
 import { restoredCluster } from "./guild/restored-cluster.ts";
+import { hasLivingPods } from "./pods.ts";
 import type { Reconciler } from "./reconcile.ts";
 
 /** Says of all restores of a guild (`namespace/name`) that nothing can be done, if so; answers whether it is so. */
 export async function restoresStandStill(reconciler: Reconciler, key: string): Promise<boolean> {
-  const verdict = standstill(reconciler.world.guild(key), key.slice(key.indexOf("/") + 1));
+  const verdict = standstill(reconciler.world.guild(key), refOfKey(key).name);
   if (verdict === undefined) return false;
   for (const restore of queued(reconciler.world.restores.of(key), new Map()))
     await say(reconciler, restore, verdict);
@@ -55,7 +55,7 @@ export async function takeRestoresOn(
   guild: DkpGuild,
   before: Observation,
 ): Promise<Observation> {
-  const key = `${guild.metadata.namespace}/${guild.metadata.name}`;
+  const key = objectKey(guild.metadata);
   const restores = reconciler.world.restores.of(key);
   if (before.absentKinds.has("Cluster")) return before;
   const tidy = await cleared(reconciler, restores, before);
@@ -135,15 +135,8 @@ async function begin(turn: Turn, observation: Observation, facts: Progress): Pro
 }
 
 async function isPrepared(turn: Turn, from: KubeObject, nowMs: number): Promise<boolean> {
-  const { client } = turn.reconciler;
   const name = lastBackupName(turn.guild, turn.restore);
-  const { object } = backupNow(turn.guild, from.metadata.name, name);
-  const live = await client.get<KubeObject & BackupObject>(kinds.backups, object.metadata);
-  if (live !== undefined) return isBackedUp(live, nowMs);
-  await client.create(kinds.backups, object).catch((error: unknown) => {
-    if (!isKubeError(error, 409)) throw error;
-  });
-  return false;
+  return isBackedUp(await takeBackup(turn.reconciler.client, turn.guild, from.metadata.name, name), nowMs);
 }
 
 async function failures(turn: Turn, cluster: ClusterObject): Promise<number> {
@@ -163,7 +156,9 @@ async function cutOver(
   cluster: ClusterObject,
 ): Promise<Taken> {
   const moving = { phase: "CuttingOver", level: "progress" } as const;
-  if (!isAtRest(facts) || (await hasPods(turn))) {
+  const { client } = turn.reconciler;
+  const labels = podSelector(turn.guild.metadata.name);
+  if (!isAtRest(facts) || (await hasLivingPods(client, turn.guild, labels))) {
     const message = `Cluster ${cluster.metadata.name} is recovered; the bot is being stopped to be moved to it`;
     return { observation, verdict: { ...moving, reason: "StoppingBot", message } };
   }
@@ -171,22 +166,6 @@ async function cutOver(
   const marked = await annotate(turn.reconciler, observation, cluster, annotations);
   const now = progress(turn.guild, turn.reconciler.settings, marked);
   return { observation: marked, verdict: afterwards(turn.guild, turn.restore, now) };
-}
-
-async function hasPods(turn: Turn): Promise<boolean> {
-  const { namespace, name } = turn.guild.metadata;
-  const labelSelector = selectorText({
-    "app.kubernetes.io/name": "dkp-bot",
-    "app.kubernetes.io/instance": name,
-  });
-  const { items } = await turn.reconciler.client.list<KubeObject & { status?: { phase?: string } }>(
-    kinds.pods,
-    {
-      namespace,
-      labelSelector,
-    },
-  );
-  return items.some(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
 }
 
 const standingBy: Verdict = {
@@ -238,16 +217,10 @@ async function cleared(
     ] as const) {
       if (object === undefined) continue;
       children.delete(childKey(object));
-      if (object.metadata.deletionTimestamp !== undefined) continue;
-      const { uid = "" } = object.metadata;
-      await client.remove(resource, object.metadata, { uid, propagation: "Background" }).catch(unlessGone);
+      await removeObject(client, resource, object);
     }
   }
   return { ...before, children };
-}
-
-function unlessGone(error: unknown): void {
-  if (!isKubeError(error, 404) && !isKubeError(error, 409)) throw error;
 }
 
 /** Writes a restore's status if it is news, and tells of a new phase. */

@@ -2,21 +2,15 @@ import type { DkpGuild } from "../crds/dkp-guild.ts";
 import type { KubeClient } from "../runtime/kube/client.ts";
 import { isKubeError } from "../runtime/kube/error.ts";
 import type { KubeObject } from "../runtime/kube/object.ts";
-import { removeAccounts, removeOwn } from "./farewell.ts";
-import { backupNow, hasPlugin, scheduledBackupName } from "./guild/backup.ts";
+import { takeBackup } from "./backups.ts";
+import { removeAccounts, removeObject, removeOwn } from "./farewell.ts";
+import { hasPlugin, scheduledBackupName } from "./guild/backup.ts";
 import { type Identity, belongsTo } from "./guild/child.ts";
 import { databaseOf } from "./guild/database.ts";
 import { hibernationAnnotation } from "./guild/hibernation.ts";
 import { botSelector, childNames, guildIdLabel, guildLabel, selectorText } from "./guild/names.ts";
-import {
-  backups,
-  clusters,
-  deployments,
-  guilds,
-  networkPolicies,
-  pods,
-  scheduledBackups,
-} from "./guild/resources.ts";
+import { clusters, deployments, guilds, networkPolicies, scheduledBackups } from "./guild/resources.ts";
+import { hasLivingPods } from "./pods.ts";
 import { deleteAfterAnnotation, removalDate } from "./guild/retention.ts";
 
 /** The guild's Clusters, those too that a restore has retired. */
@@ -35,14 +29,9 @@ export async function ownClusters(client: KubeClient, guild: DkpGuild): Promise<
 
 /** Stops the bot, so that nothing is written after the last backup; answers whether its pods are gone. */
 export async function stopBot(client: KubeClient, guild: DkpGuild): Promise<boolean> {
-  const { namespace, name } = guild.metadata;
+  const { name } = guild.metadata;
   await removeOwn(client, guild, deployments, childNames(name).bot);
-  const { items } = await client.list(pods, {
-    namespace,
-    labelSelector: selectorText(botSelector(name)),
-    limit: 1,
-  });
-  return items.length === 0;
+  return !(await hasLivingPods(client, guild, botSelector(name)));
 }
 
 /** What has become of the last backup of the serving Cluster. One that sleeps was backed up before, and nothing was written since. */
@@ -65,11 +54,9 @@ export async function lastBackup(
       message: `Cluster ${serving.metadata.name} is not backed up to an object store, so there can be no last backup: ${way}`,
     };
   if (isAsleep) return { state: "done", message: "" };
-  const { object } = backupNow(guild, serving.metadata.name, `${serving.metadata.name}-last`);
-  const live = (await client.get(backups, object.metadata)) ?? (await client.create(backups, object));
-  const { phase, error = "" } = (live["status"] ?? {}) as { phase?: string; error?: string };
+  const name = `${serving.metadata.name}-last`;
+  const { phase, error = "" } = (await takeBackup(client, guild, serving.metadata.name, name)).status ?? {};
   if (phase === "completed") return { state: "done", message: "" };
-  const { name } = object.metadata;
   return phase === "failed"
     ? {
         state: "failed",
@@ -118,7 +105,7 @@ export async function sweep(
   });
   for (const { live, at } of due) {
     if (at > nowMs) continue;
-    const { uid = "", name, namespace = "", labels = {} } = live.metadata;
+    const { name, namespace = "", labels = {} } = live.metadata;
     const guild: Identity = {
       metadata: { name: labels[guildLabel] ?? "", namespace, uid: "" },
       spec: { guildId: labels[guildIdLabel] ?? "" },
@@ -127,7 +114,7 @@ export async function sweep(
     if ((await client.get(guilds, guild.metadata)) !== undefined) return undefined;
     await removeOwn(client, guild, networkPolicies, name);
     if (left.length === 1) await removeAccounts(client, guild);
-    await client.remove(clusters, live.metadata, { uid, propagation: "Background" });
+    await removeObject(client, clusters, live);
   }
   const rest = due.map(({ at }) => at).filter((at) => at > nowMs);
   return rest.length === 0 ? undefined : Math.min(...rest) - nowMs;

@@ -85,6 +85,12 @@ function scheduledBackup(guild: DkpGuild, backup: BackupSpec, clusterName: strin
   );
 }
 
+/** A Backup as CloudNativePG keeps it. */
+export type BackupObject = {
+  metadata: { creationTimestamp?: string };
+  status?: { phase?: string; error?: string };
+};
+
 /** One base backup of a Cluster now. Made once; CloudNativePG's own clean-up takes it away with what it stands for. */
 export function backupNow(guild: DkpGuild, clusterName: string, name: string): Child {
   const facts = { name, owned: false, upkeep: "once" as const };

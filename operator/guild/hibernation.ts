@@ -1,8 +1,9 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
 import { hasPlugin, wantedBackup } from "./backup.ts";
 import type { Finding } from "./findings.ts";
 import type { Observation } from "./observation.ts";
-import type { Progress } from "./progress.ts";
+import { type Progress, isAtRest } from "./progress.ts";
 
 /** By this annotation CloudNativePG stops a Cluster's instances and keeps their volumes. */
 export const hibernationAnnotation = "cnpg.io/hibernation";
@@ -19,25 +20,26 @@ function isTold({ cluster }: Asleep): boolean {
   return cluster?.metadata.annotations?.[hibernationAnnotation] === "on";
 }
 
-/** Name of the backup that is taken before this Cluster goes to sleep, if one is wanted and the bot has gone. */
-export function lastBackupName(guild: DkpGuild, facts: Asleep): string | undefined {
-  const { cluster, deployment } = facts;
-  const hasPods = (deployment?.status?.replicas ?? 0) > 0 || (deployment?.spec?.replicas ?? 0) > 0;
-  if (!guild.spec.hibernate || cluster === undefined || isTold(facts) || hasPods) return undefined;
-  // The volumes stay, so a Cluster that archives nothing may sleep as well.
+/** Whether a guild is to sleep, its Cluster is yet to be told, and its Deployment wants no pods any more. */
+export function isFallingAsleep(guild: DkpGuild, { restoring }: Observation, facts: Asleep): boolean {
+  // While a restore goes on, it would be the database that is being left that is put to sleep.
+  if (!guild.spec.hibernate || facts.cluster === undefined || restoring !== undefined) return false;
+  return !isTold(facts) && isAtRest(facts);
+}
+
+/** Name of the backup that is taken before this Cluster goes to sleep, if one is wanted: the volumes stay, so one that archives nothing may sleep as well. */
+export function lastBackupName(guild: DkpGuild, cluster: KubeObject): string | undefined {
   if (wantedBackup(guild) === undefined || !hasPlugin(cluster)) return undefined;
   return `${cluster.metadata.name}-sleep-${guild.metadata.generation}`;
 }
 
-/** Whether PostgreSQL is to be stopped: once the bot has gone and the last backup is complete. */
-export function isToStop(guild: DkpGuild, { lastBackup, restoring }: Observation, facts: Asleep): boolean {
-  const { cluster, deployment } = facts;
+/** Whether PostgreSQL is to be stopped: once the bot's last pod has ended and the last backup is complete. */
+export function isToStop(guild: DkpGuild, observation: Observation, facts: Asleep): boolean {
+  const { cluster } = facts;
   if (!guild.spec.hibernate || cluster === undefined) return false;
   if (isTold(facts)) return true;
-  // Else the last backup would be of a database that is being left.
-  if (restoring !== undefined) return false;
-  const hasPods = (deployment?.status?.replicas ?? 0) > 0 || (deployment?.spec?.replicas ?? 0) > 0;
-  return !hasPods && (lastBackupName(guild, facts) === undefined || lastBackup?.phase === "completed");
+  if (!isFallingAsleep(guild, observation, facts) || observation.podsLeft === true) return false;
+  return lastBackupName(guild, cluster) === undefined || observation.lastBackup?.phase === "completed";
 }
 
 /**

@@ -33,18 +33,19 @@ export function identityLabels(guild: DkpGuild): Record<string, string> {
   };
 }
 
+/** Labels that the pods of the bot and of its migration have in common. */
+export function podSelector(guild: string): Record<string, string> {
+  return { "app.kubernetes.io/name": "dkp-bot", "app.kubernetes.io/instance": guild };
+}
+
 /** Labels by which the bot's pods are found. They never change, because a Deployment's selector cannot. */
 export function botSelector(guild: string): Record<string, string> {
-  return {
-    "app.kubernetes.io/name": "dkp-bot",
-    "app.kubernetes.io/instance": guild,
-    "app.kubernetes.io/component": "bot",
-  };
+  return { ...podSelector(guild), "app.kubernetes.io/component": "bot" };
 }
 
 /** Labels of the migration Job's pods. */
 export function migrationSelector(guild: string): Record<string, string> {
-  return { ...botSelector(guild), "app.kubernetes.io/component": "migrate" };
+  return { ...podSelector(guild), "app.kubernetes.io/component": "migrate" };
 }
 
 /** Labels as a selector string. */

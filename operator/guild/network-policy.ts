@@ -2,7 +2,7 @@ import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import { wantedBackup } from "./backup.ts";
 import { type Child, child } from "./child.ts";
 import { type Database, type ManagedDatabase, poolerName } from "./database.ts";
-import { childNames } from "./names.ts";
+import { childNames, podSelector } from "./names.ts";
 import { networkPolicies } from "./resources.ts";
 import { httpPort } from "./headless-service.ts";
 import type { GuildSettings } from "./settings.ts";
@@ -44,7 +44,7 @@ export function botNetworkPolicy(guild: DkpGuild, settings: GuildSettings, datab
     {
       spec: {
         podSelector: {
-          matchLabels: { "app.kubernetes.io/name": "dkp-bot", "app.kubernetes.io/instance": name },
+          matchLabels: podSelector(name),
         },
         policyTypes: ["Ingress", "Egress"],
         ingress: [{ from: [namespaceNamed(settings.monitoringNamespace)], ports: tcp(httpPort) }],
@@ -76,10 +76,7 @@ export function poolerNetworkPolicy(
 ): Child {
   const bots = {
     podSelector: {
-      matchLabels: {
-        "app.kubernetes.io/name": "dkp-bot",
-        "app.kubernetes.io/instance": guild.metadata.name,
-      },
+      matchLabels: podSelector(guild.metadata.name),
     },
   };
   const instances = { podSelector: { matchLabels: { "cnpg.io/cluster": cluster } } };
@@ -110,7 +107,7 @@ export function databaseNetworkPolicy(
   const stores = portsOf([wantedBackup(guild)?.objectStore.endpoint]);
   const each = { podSelector: { matchLabels: { "cnpg.io/cluster": cluster } } };
   const bots = {
-    podSelector: { matchLabels: { "app.kubernetes.io/name": "dkp-bot", "app.kubernetes.io/instance": name } },
+    podSelector: { matchLabels: podSelector(name) },
   };
   const cnpgOperator = {
     ...anyNamespace,

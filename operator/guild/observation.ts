@@ -40,6 +40,8 @@ export type Observation = {
   podProblem?: PodProblem | undefined;
   /** How the rollout of the bot's image goes on, as it was decided. */
   rollout?: Rollout | undefined;
+  /** Of a guild that is to sleep: a pod of its bot is still ending. */
+  podsLeft?: boolean;
   /** The backup that is taken before the database sleeps. */
   lastBackup?: { name: string; phase?: string | undefined; error?: string | undefined } | undefined;
   /** What is being done about the database of a guild that is deleted. */

@@ -209,3 +209,11 @@ export function progress(guild: DkpGuild, settings: GuildSettings, observation: 
     report: readReport(children.get(`ConfigMap/${names.report}`)),
   };
 }
+
+/** Whether the Deployment says that it has no pods and wants none. Pods are looked at besides. */
+export function isAtRest({ deployment }: Pick<Progress, "deployment">): boolean {
+  if (deployment === undefined) return true;
+  const { observedGeneration = 0, replicas = 0 } = deployment.status ?? {};
+  const seen = observedGeneration >= (deployment.metadata.generation ?? 0);
+  return deployment.spec?.replicas === 0 && seen && replicas === 0;
+}

@@ -1,6 +1,6 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { DkpRestore } from "../../crds/dkp-restore.ts";
-import { wantedBackup } from "./backup.ts";
+import { type BackupObject, wantedBackup } from "./backup.ts";
 import { hindrance, recoveryWindow } from "./backup-status.ts";
 import { dedicatedDatabase } from "./database.ts";
 import { clusterFor } from "./incarnation.ts";
@@ -107,11 +107,6 @@ export function objection(
   return undefined;
 }
 
-export type BackupObject = {
-  metadata: { creationTimestamp?: string };
-  status?: { phase?: string };
-};
-
 /** How long the last backup of the old Cluster is waited for. */
 const lastBackupMs = 30 * 60_000;
 
@@ -153,14 +148,6 @@ export function recovering(restore: DkpRestore, cluster: ClusterObject, failures
 /** Name of the Job in which CloudNativePG recovers a Cluster. */
 export function recoveryJobName(cluster: string): string {
   return `${cluster}-1-full-recovery`;
-}
-
-/** Whether the Deployment says that it has no pods and wants none. Pods are looked at besides. */
-export function isAtRest({ deployment }: Progress): boolean {
-  if (deployment === undefined) return true;
-  const { observedGeneration = 0, replicas = 0 } = deployment.status ?? {};
-  const seen = observedGeneration >= (deployment.metadata.generation ?? 0);
-  return deployment.spec?.replicas === 0 && seen && replicas === 0;
 }
 
 /** Where a restore is whose new Cluster serves. */

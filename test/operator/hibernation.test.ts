@@ -82,13 +82,33 @@ test("a guild that is put to sleep loses its pods first, then its PostgreSQL, co
   await wakesUp();
 });
 
-test("one that is backed up sleeps only when a last backup is complete", async () => {
+/** A pod of the bot that its Deployment does not count any more and that may still write. */
+const podThatEnds = {
+  metadata: {
+    name: "watch-bot-old",
+    labels: {
+      "app.kubernetes.io/name": "dkp-bot",
+      "app.kubernetes.io/instance": "watch",
+      "app.kubernetes.io/component": "bot",
+    },
+  },
+  spec: { containers: [{ name: "bot", image: "bot" }], automountServiceAccountToken: false },
+};
+
+test("one that is backed up sleeps only when its last pod has ended and a last backup is complete", async () => {
   await scene.installBarmanCloud();
   await spec({ backup });
   const plugins = async () => (await scene.part(kinds.clusters, space, "watch-db"))["plugins"];
   await expect.poll(plugins, patience).toHaveLength(1);
+  await scene.create(kinds.pods, space, podThatEnds);
   await spec({ hibernate: true });
   const last = async () => (await scene.list(kinds.backups, space))[0];
+  await expect.poll(replicas, patience).toBe(0);
+  const read = recorded.reads.length;
+  await expect.poll(() => recorded.reads.length, patience).toBeGreaterThan(read + 6);
+  expect(await last()).toBeUndefined();
+  expect(await told()).toBeUndefined();
+  await scene.remove(kinds.pods, space, podThatEnds.metadata.name);
   await expect.poll(last, patience).toMatchObject({
     spec: { cluster: { name: "watch-db" }, method: "plugin" },
   });
