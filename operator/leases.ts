@@ -1,5 +1,6 @@
 import type { DkpGuild } from "../crds/dkp-guild.ts";
 import type { KubeClient } from "../runtime/kube/client.ts";
+import { listAll } from "../runtime/kube/list.ts";
 import { type KubeObject, objectKey } from "../runtime/kube/object.ts";
 import type { Logger } from "../runtime/log.ts";
 import { belongsTo } from "./guild/child.ts";
@@ -36,7 +37,7 @@ export function leaseRound(options: {
   };
   const walk = async () => {
     const before = new Map(known);
-    const listed = await listAll(client, options.namespaces);
+    const listed = await leasesIn(client, options.namespaces);
     const made = [...known].filter(([key, lease]) => before.get(key) !== lease);
     // What was made while the list was on its way is not in it.
     known = new Map([...listed, ...made]);
@@ -60,22 +61,14 @@ export function leaseRound(options: {
   };
 }
 
-async function listAll(client: KubeClient, namespaces: readonly string[]): Promise<Map<string, KubeObject>> {
+async function leasesIn(client: KubeClient, namespaces: readonly string[]): Promise<Map<string, KubeObject>> {
   const found = new Map<string, KubeObject>();
-  const scopes = namespaces.length === 0 ? [undefined] : namespaces;
-  for (const namespace of scopes) {
-    let more: string | undefined;
-    do {
-      const page = await client.list(leases, {
-        namespace,
-        labelSelector: childSelector,
-        limit: 500,
-        continue: more,
-      });
-      for (const lease of page.items) found.set(objectKey(lease.metadata), bare(lease));
-      more = page.continue;
-    } while (more !== undefined && more !== "");
-  }
+  for (const namespace of namespaces.length === 0 ? [undefined] : namespaces)
+    for (const lease of await listAll<KubeObject>(client, leases, {
+      namespace,
+      labelSelector: childSelector,
+    }))
+      found.set(objectKey(lease.metadata), bare(lease));
   return found;
 }
 

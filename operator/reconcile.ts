@@ -1,5 +1,6 @@
 import type { DkpGuild } from "../crds/dkp-guild.ts";
 import type { EventRecorder } from "../runtime/kube/event.ts";
+import { objectKey } from "../runtime/kube/object.ts";
 import type { Note } from "../runtime/telemetry.ts";
 import { type Applied, applyChildren } from "./apply.ts";
 import { takeBackup } from "./backups.ts";
@@ -146,13 +147,14 @@ async function advance(reconciler: Reconciler, guild: DkpGuild, before: Observat
   reconciler.note?.(outcomeCounts(applied));
   for (const result of applied) keepInMind(reconciler, guild, result);
   const after = withApplied(before, applied);
-  for (const { resource, object } of obsolete(guild, after, progress(guild, settings, after))) {
+  const now = progress(guild, settings, after);
+  for (const { resource, object } of obsolete(guild, after, now)) {
     const leftover = object.metadata.annotations?.[developerAnnotation];
     // Its Job is all that remembers that there was such an account, so the Job goes last.
     if (leftover !== undefined && !hasDeveloper(guild)) await removeOwn(client, guild, secrets, leftover);
     await removeObject(client, resource, object);
   }
-  const next = await report(reconciler, guild, after);
+  const next = await report(reconciler, guild, after, now);
   const refused = applied.flatMap((result) => (result.outcome === "refused" ? [result.error] : []));
   if (refused.length > 0) throw new AggregateError(refused, "the API server refused some children");
   return next;
@@ -211,8 +213,12 @@ async function stepBack(reconciler: Reconciler, guild: DkpGuild, observation: Ob
 }
 
 /** Looks into pods where that explains something, then patches the status if it changed. */
-async function report(reconciler: Reconciler, guild: DkpGuild, observation: Observation): Promise<Next> {
-  const facts = progress(guild, reconciler.settings, observation);
+async function report(
+  reconciler: Reconciler,
+  guild: DkpGuild,
+  observation: Observation,
+  facts = progress(guild, reconciler.settings, observation),
+): Promise<Next> {
   const look = looksAtPods(guild, observation, facts);
   const problem = look === "now" ? await podProblem(reconciler.client, guild, facts.wanted) : undefined;
   const seen = { ...observation, podProblem: problem };
@@ -221,7 +227,7 @@ async function report(reconciler: Reconciler, guild: DkpGuild, observation: Obse
   // Written down, so it may return now.
   if (after.rollout?.state === "Failed" && observation.rollout?.state === "Progressing")
     return { requeueAfterMs: 1 };
-  const settled = reconciler.world.guild(`${guild.metadata.namespace}/${guild.metadata.name}`)?.status?.phase;
+  const settled = reconciler.world.guild(objectKey(guild.metadata))?.status?.phase;
   const lookMs = delayMs(reconciler, facts, look, settled !== undefined && atRest.has(settled));
   return { requeueAfterMs: Math.min(lookMs, waitMs ?? lookMs) };
 }

@@ -10,6 +10,7 @@ import { childKey } from "./guild/child.ts";
 import {
   abandoned,
   clusterFor,
+  clustersOf,
   isServing,
   retiredAnnotation,
   servingMark,
@@ -36,6 +37,7 @@ import { restoreStatus } from "./guild/restore-status.ts";
 import { restoredCluster } from "./guild/restored-cluster.ts";
 import { hasLivingPods } from "./pods.ts";
 import type { Reconciler } from "./reconcile.ts";
+import { timestamp } from "./guild/time.ts";
 
 /** Says of all restores of a guild (`namespace/name`) that nothing can be done, if so; answers whether it is so. */
 export async function restoresStandStill(reconciler: Reconciler, key: string): Promise<boolean> {
@@ -57,7 +59,9 @@ export async function takeRestoresOn(
 ): Promise<Observation> {
   const key = objectKey(guild.metadata);
   const restores = reconciler.world.restores.of(key);
-  if (before.absentKinds.has("Cluster")) return before;
+  // Most guilds have one Cluster and were never restored.
+  if (before.absentKinds.has("Cluster") || (restores.length === 0 && clustersOf(before.children).length < 2))
+    return before;
   const tidy = await cleared(reconciler, restores, before);
   const [first, ...others] = queued(restores, tidy.children);
   if (first === undefined) return retired(reconciler, guild, tidy);
@@ -191,7 +195,7 @@ async function annotate(
 async function retired(reconciler: Reconciler, guild: DkpGuild, before: Observation): Promise<Observation> {
   const { cluster } = progress(guild, reconciler.settings, before);
   if (cluster === undefined) return before;
-  const now = `${new Date(before.nowMs).toISOString().slice(0, 19)}Z`;
+  const now = timestamp(before.nowMs);
   let observation = before;
   for (const old of unretired(cluster, before.children)) {
     observation = await annotate(reconciler, observation, old, { [retiredAnnotation]: now });

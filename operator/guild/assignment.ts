@@ -1,7 +1,7 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
 import { belongsTo } from "./child.ts";
-import { readReport } from "./progress.ts";
+import { reportOf } from "./progress.ts";
 
 /** Which pod serves a guild's jobs, and how the guild is: one entry of /guild-assignments. */
 export type Assignment = {
@@ -30,7 +30,7 @@ export type Assignment = {
 /** The assignment of a guild, from its status and the ConfigMap that its bot reports to. Where the two differ the report is newer. */
 export function assignment(guild: DkpGuild, reported: KubeObject | undefined): Assignment {
   const { metadata, spec, status } = guild;
-  const report = reported !== undefined && belongsTo(guild, reported) ? readReport(reported) : undefined;
+  const report = reported !== undefined && belongsTo(guild, reported) ? reportOf(reported) : undefined;
   const ready = status?.conditions?.find(({ type }) => type === "Ready");
   const isReady = ready?.status === "True";
   return {

@@ -148,9 +148,18 @@ function identityOf(
   return children.get(`Database/${sharedNames(guild).database}`)?.metadata.uid;
 }
 
+/** Reports by the version of the ConfigMap that they were read from: a guild is asked several times a look, and rarely has a new one. */
+const reports = new WeakMap<KubeObject, Report | undefined>();
+
 /** What the bot's leader reported, in its ConfigMap; undefined where there is none yet or none that can be read. */
-export function readReport(live: KubeObject | undefined): Report | undefined {
-  const text = (live?.["data"] as Record<string, string> | undefined)?.[reportKey];
+export function reportOf(live: KubeObject | undefined): Report | undefined {
+  if (live === undefined) return undefined;
+  if (!reports.has(live)) reports.set(live, readReport(live));
+  return reports.get(live);
+}
+
+function readReport(live: KubeObject): Report | undefined {
+  const text = (live["data"] as Record<string, string> | undefined)?.[reportKey];
   if (text === undefined) return undefined;
   try {
     return reportSchema.safeParse(JSON.parse(text)).data;
@@ -206,7 +215,7 @@ export function progress(guild: DkpGuild, settings: GuildSettings, observation: 
             ? "running"
             : "failed",
     failedAtMs: failure === undefined ? undefined : Date.parse(failure.lastTransitionTime ?? "") || 0,
-    report: readReport(children.get(`ConfigMap/${names.report}`)),
+    report: reportOf(children.get(`ConfigMap/${names.report}`)),
   };
 }
 

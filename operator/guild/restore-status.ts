@@ -5,6 +5,7 @@ import type { Observation } from "./observation.ts";
 import { awaitsOfficer } from "./phase.ts";
 import type { Progress } from "./progress.ts";
 import type { Verdict } from "./restore.ts";
+import { timestamp } from "./time.ts";
 
 /** The status of a DkpRestore, as kstatus reads it. Times and names that were said once are kept. */
 export function restoreStatus(
@@ -13,7 +14,7 @@ export function restoreStatus(
   nowMs: number,
 ): NonNullable<DkpRestore["status"]> {
   const before = restore.status;
-  const now = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+  const now = timestamp(nowMs);
   const { phase, level, reason, message } = verdict;
   const cluster = verdict.cluster ?? before?.cluster;
   const from = verdict.from ?? before?.from;

@@ -1,4 +1,5 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
+import { timestamp } from "./time.ts";
 
 /** On a Cluster whose guild is gone: when it may be removed, RFC 3339. */
 export const deleteAfterAnnotation = "dkp.dev/delete-after";
@@ -18,5 +19,5 @@ export function removalDate({ metadata, spec }: DkpGuild): string {
   const { resources = "0h", volumes = "0h" } = spec.retention ?? {};
   const startMs = Date.parse(metadata.deletionTimestamp ?? "") || 0;
   const at = startMs + Math.max(durationMs(resources), durationMs(volumes));
-  return `${new Date(at).toISOString().slice(0, 19)}Z`;
+  return timestamp(at);
 }

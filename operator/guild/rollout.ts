@@ -1,5 +1,6 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { DkpGuildStatus } from "../../crds/status.ts";
+import { timestamp } from "./time.ts";
 
 export type Rollout = NonNullable<DkpGuildStatus["rollout"]>;
 
@@ -51,7 +52,7 @@ export function nextRollout(
 /** The next record; its time is that of the last change of image or state. */
 export function step(before: Rollout | undefined, next: Rollout, nowMs: number): Rollout {
   const isSame = before?.image === next.image && before.state === next.state;
-  const now = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+  const now = timestamp(nowMs);
   const message = next.message?.slice(0, 512);
   return {
     image: next.image,

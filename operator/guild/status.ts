@@ -11,6 +11,7 @@ import { phase } from "./phase.ts";
 import type { Progress } from "./progress.ts";
 import type { Rollout } from "./rollout.ts";
 import { healthyImage, rolloutFinding, verdict } from "./verdict.ts";
+import { timestamp } from "./time.ts";
 
 type Findings = {
   obstacle: Finding | undefined;
@@ -129,7 +130,7 @@ function draft(type: string, finding: Finding): Draft {
 function dated(guild: DkpGuild, nowMs: number, fresh: Draft): Condition {
   const status = fresh.status ? "True" : "False";
   const before = guild.status?.conditions?.find(({ type }) => type === fresh.type);
-  const now = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+  const now = timestamp(nowMs);
   return {
     type: fresh.type,
     status,

@@ -49,7 +49,7 @@ export function oneNamespace({ namespace }: Call): string {
   return namespace;
 }
 
-/** Seconds of a duration such as 90s, 10m or 2h. */
+/** Milliseconds of a duration such as 90s, 10m or 2h. */
 export function durationMs(text: string): number {
   const [, count, unit = "s"] = /^(\d+)(s|m|h)?$/.exec(text) ?? [];
   if (count === undefined)

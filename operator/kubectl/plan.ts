@@ -6,6 +6,7 @@ import { withoutAdditions } from "../guild/additions.ts";
 import { type Child, childKey } from "../guild/child.ts";
 import { covers } from "../guild/covers.ts";
 import { desired, obsolete } from "../guild/desired.ts";
+import { asToSleep } from "../guild/hibernation.ts";
 import { operatorName } from "../guild/names.ts";
 import type { Observation } from "../guild/observation.ts";
 import { progress } from "../guild/progress.ts";
@@ -88,7 +89,8 @@ function itsTurn(guild: DkpGuild, settings: GuildSettings, seen: Observation): O
   return nextRollout(guild, wanted, facts, () => ({ granted: true }));
 }
 
-async function planFor(call: Call, guild: DkpGuild, live: DkpGuild | undefined): Promise<Plan> {
+async function planFor(call: Call, declared: DkpGuild, live: DkpGuild | undefined): Promise<Plan> {
+  const guild = asToSleep(declared);
   const { client, clock } = call;
   const settings = await operatorSettings(client);
   const seen = await observe(await sensesFor(client, guild, clock), guild);
@@ -120,7 +122,7 @@ async function planFor(call: Call, guild: DkpGuild, live: DkpGuild | undefined):
     action: "delete",
     fields: [],
   }));
-  const spec = live === undefined ? [] : differences(live.spec, guild.spec, "spec");
+  const spec = live === undefined ? [] : differences(live.spec, declared.spec, "spec");
   return {
     guild: `${guild.metadata.namespace}/${guild.metadata.name}`,
     spec,

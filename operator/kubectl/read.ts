@@ -1,37 +1,30 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { KubeClient } from "../../runtime/kube/client.ts";
 import { isKubeError } from "../../runtime/kube/error.ts";
-import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
+import { eventResource } from "../../runtime/kube/event.ts";
+import { listAll } from "../../runtime/kube/list.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
 import { guildLabel, selectorText } from "../guild/names.ts";
 import { guilds, pods } from "../guild/resources.ts";
 import { type Call, Failure, oneNamespace } from "./command.ts";
 
 type GuildObject = DkpGuild & KubeObject;
 
-/** All objects of a kind, page by page; undefined where the API server does not know the kind. */
-export async function listAll<T extends KubeObject>(
-  client: KubeClient,
-  resource: Resource,
-  query: { namespace?: string | undefined; labelSelector?: string; fieldSelector?: string },
+/** All objects of a kind; undefined where the API server does not know the kind. */
+export async function listKnown<T extends KubeObject>(
+  ...query: Parameters<typeof listAll<T>>
 ): Promise<T[] | undefined> {
-  const found: T[] = [];
-  let next: string | undefined;
   try {
-    do {
-      const page = await client.list<T>(resource, { ...query, limit: 500, continue: next });
-      found.push(...page.items);
-      next = page.continue;
-    } while (next !== undefined);
+    return await listAll<T>(...query);
   } catch (error) {
     if (isKubeError(error, 404)) return undefined;
     throw error;
   }
-  return found;
 }
 
 /** All guilds of a namespace, or of all. */
 export async function allGuilds(client: KubeClient, namespace: string | undefined): Promise<GuildObject[]> {
-  const found = await listAll<GuildObject>(client, guilds, { namespace });
+  const found = await listKnown<GuildObject>(client, guilds, { namespace });
   if (found === undefined) throw new Failure("This cluster knows no DkpGuilds: install dkp-operator first.");
   return found;
 }
@@ -73,7 +66,7 @@ export async function podsOf(client: KubeClient, guild: DkpGuild): Promise<PodOb
   const selectors = [selectorText({ [guildLabel]: name })];
   if (cluster !== undefined) selectors.push(selectorText({ "cnpg.io/cluster": cluster }));
   const lists = await Promise.all(
-    selectors.map((labelSelector) => listAll<PodObject>(client, pods, { namespace, labelSelector })),
+    selectors.map((labelSelector) => listKnown<PodObject>(client, pods, { namespace, labelSelector })),
   );
   const byName = new Map(lists.flatMap((list) => list ?? []).map((pod) => [pod.metadata.name, pod]));
   return [...byName.values()].toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
@@ -89,14 +82,6 @@ export type EventObject = KubeObject & {
   regarding?: { kind?: string; name?: string };
 };
 
-const eventResource: Resource = {
-  group: "events.k8s.io",
-  version: "v1",
-  kind: "Event",
-  plural: "events",
-  namespaced: true,
-};
-
 /** When an Event was last seen. */
 export function seenAt({ series, eventTime, deprecatedLastTimestamp, metadata }: EventObject): string {
   return series?.lastObservedTime ?? eventTime ?? deprecatedLastTimestamp ?? metadata.creationTimestamp ?? "";
@@ -105,7 +90,7 @@ export function seenAt({ series, eventTime, deprecatedLastTimestamp, metadata }:
 /** The Events about a guild itself, the latest first. */
 export async function eventsOf(client: KubeClient, guild: DkpGuild): Promise<EventObject[]> {
   const { namespace, uid } = guild.metadata;
-  const all = await listAll<EventObject>(client, eventResource, {
+  const all = await listKnown<EventObject>(client, eventResource, {
     namespace,
     fieldSelector: `regarding.uid=${uid}`,
   });

@@ -11,7 +11,7 @@ import type { Senses } from "../observe.ts";
 import { secretReader } from "../secrets.ts";
 import { watched } from "../world.ts";
 import { Failure } from "./command.ts";
-import { allGuilds, listAll } from "./read.ts";
+import { allGuilds, listKnown } from "./read.ts";
 
 type OperatorDeployment = KubeObject & {
   spec?: {
@@ -22,7 +22,7 @@ type OperatorDeployment = KubeObject & {
 /** The settings of the operator that runs in this cluster, from its Deployment. */
 export async function operatorSettings(client: KubeClient): Promise<GuildSettings> {
   const labelSelector = `app.kubernetes.io/name=${operatorName}`;
-  const found = (await listAll<OperatorDeployment>(client, deployments, { labelSelector })) ?? [];
+  const found = (await listKnown<OperatorDeployment>(client, deployments, { labelSelector })) ?? [];
   const container = found[0]?.spec?.template?.spec?.containers?.find(({ name }) => name === "operator");
   if (container === undefined)
     throw new Failure(
@@ -48,7 +48,7 @@ export async function sensesFor(client: KubeClient, guild: DkpGuild, clock: () =
   const { namespace, name } = guild.metadata;
   const labelSelector = selectorText({ [guildLabel]: name });
   const [lists, everyGuild, lease] = await Promise.all([
-    Promise.all(watched.map((resource) => listAll(client, resource, { namespace, labelSelector }))),
+    Promise.all(watched.map((resource) => listKnown(client, resource, { namespace, labelSelector }))),
     guildsInReach(client, namespace),
     client.get(leases, { namespace, name: childNames(name).lease }),
   ]);

@@ -3,14 +3,14 @@ import { operatorName } from "../guild/names.ts";
 import { pods } from "../guild/resources.ts";
 import type { Call, Command } from "./command.ts";
 import { diagnosis } from "./diagnosis.ts";
-import { type PodObject, eventsOf, listAll, namedGuild, podsOf } from "./read.ts";
+import { type PodObject, eventsOf, listKnown, namedGuild, podsOf } from "./read.ts";
 import { paint } from "./terminal.ts";
 
 /** Ready pods of the operator; undefined where the caller may not list pods of all namespaces. */
 async function readyOperators({ client }: Call): Promise<number | undefined> {
   const labelSelector = `app.kubernetes.io/name=${operatorName}`;
   try {
-    const found = (await listAll<PodObject>(client, pods, { labelSelector })) ?? [];
+    const found = (await listKnown<PodObject>(client, pods, { labelSelector })) ?? [];
     // None at all may mean that it runs elsewhere, as in development.
     if (found.length === 0) return undefined;
     return found.filter(({ status }) =>

@@ -24,7 +24,8 @@ export type EventRecorder = {
   flush(): Promise<void>;
 };
 
-const eventResource: Resource = {
+/** The kind Event as it is written and read here. */
+export const eventResource: Resource = {
   group: "events.k8s.io",
   version: "v1",
   kind: "Event",

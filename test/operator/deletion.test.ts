@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
+import { eventResource } from "../../runtime/kube/event.ts";
 import type { Operator } from "../../operator/start.ts";
 import { everybodyPlays, jobsEnd, makeGuild, makeToken, sharedApplied } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
@@ -54,7 +55,7 @@ const passwordOf = async (namespace: string) =>
   (await scene.get(kinds.secrets, namespace, "watch-runtime"))?.["data"];
 
 async function reasons(namespace: string): Promise<unknown[]> {
-  const events = await scene.list({ ...kinds.pods, group: "events.k8s.io", plural: "events" }, namespace);
+  const events = await scene.list(eventResource, namespace);
   return events.map((event) => event["reason"]);
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
+import { eventResource } from "../../runtime/kube/event.ts";
 import { recording } from "./clients.ts";
 import { everybodyPlays, makeGuild, makeToken } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
@@ -7,7 +8,6 @@ import { condition, failsFor, patience, reachesPhase } from "./status.ts";
 
 /** Progress waits for longer here than any test lasts, so that what is written does not depend on the machine. */
 const pace = { settleMs: 600_000, recheckMs: 300 };
-const events = { ...kinds.pods, group: "events.k8s.io", plural: "events" };
 
 let scene: Scene;
 let counter = 0;
@@ -38,9 +38,9 @@ test("a guild that comes up at once costs its finalizer, one write a child, one 
   await scene.create(kinds.guilds, namespace, makeGuild("watch", guildId));
   await reachesPhase(scene, namespace, "watch", "Ready");
   await players.stop();
-  await expect.poll(() => scene.list(events, namespace), patience).toHaveLength(1);
+  await expect.poll(() => scene.list(eventResource, namespace), patience).toHaveLength(1);
   await operator.stop();
-  const [told] = await scene.list(events, namespace);
+  const [told] = await scene.list(eventResource, namespace);
   expect(told).toMatchObject({ type: "Normal", reason: "Ready" });
   const count = (kind: string) => operator.writes.filter((write) => write.kind === kind).length;
   expect(operator.writes.filter(({ kind }) => kind === "DkpGuild")).toEqual([

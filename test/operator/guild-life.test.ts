@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
+import { eventResource } from "../../runtime/kube/event.ts";
 import type { Operator } from "../../operator/start.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
 import { type Write, recording } from "./clients.ts";
@@ -250,7 +251,7 @@ describe("whatever somebody else changes is put back", () => {
   });
 
   test("and an Event tells of it", async () => {
-    const events = await scene.list({ ...kinds.pods, group: "events.k8s.io", plural: "events" }, namespace);
+    const events = await scene.list(eventResource, namespace);
     expect(events.map((event) => event["reason"])).toContain("DriftReverted");
   });
 });

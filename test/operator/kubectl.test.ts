@@ -188,6 +188,13 @@ describe("plan", () => {
     expect(code).toBe(0);
   });
 
+  test("has no pods for a guild that is to sleep, as the operator has not", async () => {
+    const sleeper = makeGuild("watch", guildId, { hibernate: true });
+    const { code, out } = await dkp("plan", "-f", await file("sleep", sleeper), "-n", "space");
+    expect(code).toBe(1);
+    expect(out).toMatch(/update Deployment\/watch-bot\n\s+~ spec.replicas: 2 → 0/);
+  });
+
   test("of a changed file shows fields and children, and stores nothing", async () => {
     const spec = { bot: { replicas: 3 }, mode: "readOnly" };
     const path = await file("changed", makeGuild("watch", guildId, spec));

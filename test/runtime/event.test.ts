@@ -1,17 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { KubeClient } from "../../runtime/kube/client.ts";
-import { eventRecorder } from "../../runtime/kube/event.ts";
-import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
+import { eventRecorder, eventResource } from "../../runtime/kube/event.ts";
+import type { KubeObject } from "../../runtime/kube/object.ts";
 import { startControlPlane, type ControlPlane } from "../cluster/control-plane.ts";
 import { adminClient, adminConnection, configMap, configMaps, freshNamespace, silent } from "./api.ts";
 
-const events: Resource = {
-  group: "events.k8s.io",
-  version: "v1",
-  kind: "Event",
-  plural: "events",
-  namespaced: true,
-};
 type Event = KubeObject & { note: string; reason: string; series?: { count: number } };
 
 let plane: ControlPlane;
@@ -39,7 +32,7 @@ test("writes an event about the object", async () => {
   const events1 = recorder(client);
   events1.record(object, { type: "Warning", reason: "SecretMissing", message: "m".repeat(2_000) });
   await events1.flush();
-  const { items } = await client.list<Event>(events, { namespace });
+  const { items } = await client.list<Event>(eventResource, { namespace });
   expect(items).toHaveLength(1);
   expect(items[0]).toMatchObject({
     type: "Warning",
@@ -59,7 +52,7 @@ test("a repeated event becomes a series instead of another event", async () => {
     one.record(object, { type: "Normal", reason: "Waiting", message: "for the database" });
   one.record(object, { type: "Normal", reason: "Waiting", message: "for something else" });
   await one.flush();
-  const { items } = await client.list<Event>(events, { namespace });
+  const { items } = await client.list<Event>(eventResource, { namespace });
   expect(items).toHaveLength(2);
   expect(items.find((item) => item.note === "for the database")?.series?.count).toBe(2);
 });
@@ -72,7 +65,7 @@ test("a flood about one object is cut off, and other objects are still heard", a
     one.record(object, { type: "Normal", reason: "Noise", message: `number ${count}` });
   one.record(other, { type: "Normal", reason: "Quiet", message: "still here" });
   await one.flush();
-  const { items } = await client.list<Event>(events, { namespace });
+  const { items } = await client.list<Event>(eventResource, { namespace });
   expect(items.filter((item) => item.reason === "Noise")).toHaveLength(25);
   expect(items.filter((item) => item.reason === "Quiet")).toHaveLength(1);
 });
@@ -87,7 +80,7 @@ test("of what is told about many objects at once nothing is lost", { timeout: 60
       { type: "Normal", reason: "Ready", message: "The bot runs" },
     );
   await one.flush();
-  const { items } = await client.list<Event & { regarding: { name: string } }>(events, { namespace });
+  const { items } = await client.list<Event & { regarding: { name: string } }>(eventResource, { namespace });
   expect(items.map(({ regarding }) => regarding.name).toSorted()).toEqual(names.toSorted());
 });
 

@@ -1,15 +1,8 @@
 import { childSelector } from "../../../operator/guild/names.ts";
 import * as kinds from "../../../operator/guild/resources.ts";
+import { eventResource } from "../../../runtime/kube/event.ts";
 import { type Resource, resourcePath } from "../../../runtime/kube/object.ts";
 import { type ApiServer, eachOf, namespace } from "../api-server.ts";
-
-const events: Resource = {
-  group: "events.k8s.io",
-  version: "v1",
-  kind: "Event",
-  plural: "events",
-  namespaced: true,
-};
 
 const children: Resource[] = [
   kinds.deployments,
@@ -37,7 +30,7 @@ export async function clean({ admin, plane }: ApiServer): Promise<void> {
   const all = [
     { resource: kinds.guilds, labelSelector: undefined },
     ...children.map((resource) => ({ resource, labelSelector: childSelector })),
-    { resource: events, labelSelector: undefined },
+    { resource: eventResource, labelSelector: undefined },
   ];
   for (const { resource, labelSelector } of all) {
     const query = { propagationPolicy: "Background", ...(labelSelector && { labelSelector }) };
