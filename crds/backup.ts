@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { checked } from "./schema.ts";
+import { checked, secretKey } from "./schema.ts";
 
 const cronSentence =
   'must be a cron expression of six fields, seconds first, for example "0 0 2 * * *" for two in the morning';
@@ -44,15 +44,9 @@ const objectStore = z
           .meta({ description: "Key of the access key itself." }),
       })
       .meta({ description: "Secret with the credentials." }),
-    endpointCA: z
-      .strictObject({
-        name: z.string().min(1).max(253).meta({ description: "Name of the Secret." }),
-        key: z.string().min(1).max(253).default("ca.crt").meta({ description: "Key within the Secret." }),
-      })
-      .optional()
-      .meta({
-        description: "Secret with the authority of the server's certificate, where it is not a public one.",
-      }),
+    endpointCA: secretKey("ca.crt", "Name of the Secret.").optional().meta({
+      description: "Secret with the authority of the server's certificate, where it is not a public one.",
+    }),
     encryption: z.enum(["none", "AES256", "aws:kms"]).default("AES256").meta({
       description: "Encryption that the server is asked for, of base backups and of the log.",
     }),

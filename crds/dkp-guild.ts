@@ -6,7 +6,7 @@ import { placementSchema } from "./placement.ts";
 import { resourcesSchema, sizeSchema } from "./quantity.ts";
 import { reservedEnvironment } from "./reserved-environment.ts";
 import { rulesSchema } from "./rules.ts";
-import { checked, secretKeyRef, snowflake } from "./schema.ts";
+import { type ResourceMetadata, checked, secretKeyRef, snowflake } from "./schema.ts";
 import type { DkpGuildStatus } from "./status.ts";
 
 export const group = "dkp.dev";
@@ -198,18 +198,7 @@ type DkpGuildSpec = z.infer<typeof specSchema>;
 export type DkpGuild = {
   apiVersion: string;
   kind: string;
-  metadata: {
-    name: string;
-    namespace: string;
-    uid: string;
-    resourceVersion: string;
-    generation: number;
-    creationTimestamp: string;
-    deletionTimestamp?: string;
-    finalizers?: string[];
-    labels?: Record<string, string>;
-    annotations?: Record<string, string>;
-  };
+  metadata: ResourceMetadata;
   spec: DkpGuildSpec;
   status?: DkpGuildStatus;
 };

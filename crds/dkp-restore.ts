@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { checked } from "./schema.ts";
-import { conditionSchema } from "./status.ts";
+import { type ResourceMetadata, checked } from "./schema.ts";
+import { conditionsSchema, observedGenerationSchema } from "./status.ts";
 
 const targetSentence = 'must be a time with its zone, for example "2026-11-21T18:30:00Z"';
 
@@ -48,10 +48,7 @@ const phases = [
 
 export const restoreStatusSchema = z
   .strictObject({
-    observedGeneration: z
-      .int()
-      .default(-1)
-      .meta({ description: "Generation of spec that this status is about; -1 before the first look." }),
+    observedGeneration: observedGenerationSchema,
     phase: z.enum(phases).optional().meta({
       description:
         "Pending until it may begin; Recovering while the new Cluster comes up; CuttingOver while the bot is moved to it; AwaitingConfirmation until an officer has said /dkp-admin confirm-restore; Completed; Failed, with the guild left as it was.",
@@ -68,15 +65,7 @@ export const restoreStatusSchema = z
       .max(40)
       .optional()
       .meta({ description: "When the bot served from the new Cluster." }),
-    conditions: z
-      .array(conditionSchema)
-      .max(8)
-      .optional()
-      .meta({
-        description: "Ready, Reconciling and Stalled, as kstatus reads them.",
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
-      }),
+    conditions: conditionsSchema(8, "Ready, Reconciling and Stalled, as kstatus reads them."),
   })
   .meta({ description: "How far it is." });
 
@@ -84,18 +73,7 @@ export const restoreStatusSchema = z
 export type DkpRestore = {
   apiVersion: string;
   kind: string;
-  metadata: {
-    name: string;
-    namespace: string;
-    uid: string;
-    resourceVersion: string;
-    generation: number;
-    creationTimestamp: string;
-    deletionTimestamp?: string;
-    finalizers?: string[];
-    labels?: Record<string, string>;
-    annotations?: Record<string, string>;
-  };
+  metadata: ResourceMetadata;
   spec: z.infer<typeof restoreSpecSchema>;
   status?: z.infer<typeof restoreStatusSchema>;
 };

@@ -1,5 +1,19 @@
 import * as z from "zod";
 
+/** `metadata` of a resource of ours, as the API server hands it out. */
+export type ResourceMetadata = {
+  name: string;
+  namespace: string;
+  uid: string;
+  resourceVersion: string;
+  generation: number;
+  creationTimestamp: string;
+  deletionTimestamp?: string;
+  finalizers?: string[];
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+};
+
 export type CelRule = { rule: string; message: string; fieldPath?: string };
 
 /**
@@ -69,16 +83,15 @@ export function positiveAmount(description: string) {
     });
 }
 
+/** One key of a Secret. `ofName` describes the Secret's name. */
+export function secretKey(defaultKey: string, ofName: string) {
+  return z.strictObject({
+    name: z.string().min(1).max(253).meta({ description: ofName }),
+    key: z.string().min(1).max(253).default(defaultKey).meta({ description: "Key within the Secret." }),
+  });
+}
+
 /** A reference to one key of a Secret in the guild's own namespace. */
 export function secretKeyRef(description: string, defaultKey: string) {
-  return z
-    .strictObject({
-      name: z
-        .string()
-        .min(1)
-        .max(253)
-        .meta({ description: "Name of the Secret, in the guild's own namespace." }),
-      key: z.string().min(1).max(253).default(defaultKey).meta({ description: "Key within the Secret." }),
-    })
-    .meta({ description });
+  return secretKey(defaultKey, "Name of the Secret, in the guild's own namespace.").meta({ description });
 }

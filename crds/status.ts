@@ -5,7 +5,7 @@ const text = (maximum: number, description: string) =>
   z.string().max(maximum).optional().meta({ description });
 const count = (description: string) => z.int().min(0).optional().meta({ description });
 
-export const conditionSchema = z.strictObject({
+const conditionSchema = z.strictObject({
   type: z.string().max(64).meta({
     description:
       "Ready, Reconciling, Stalled, DatabaseReady, BotReady, CommandsRegistered, BackupReady or RolloutFailed.",
@@ -20,25 +20,33 @@ export const conditionSchema = z.strictObject({
     .meta({ description: "When status last changed.", format: "date-time" }),
 });
 
+/** The field `observedGeneration` of a status. */
+export const observedGenerationSchema = z
+  .int()
+  .default(-1)
+  .meta({ description: "Generation of spec that this status is about; -1 before the first look." });
+
+/** The field `conditions` of a status: at most so many, each type once. */
+export function conditionsSchema(maximum: number, description: string) {
+  return z
+    .array(conditionSchema)
+    .max(maximum)
+    .optional()
+    .meta({
+      description,
+      "x-kubernetes-list-type": "map",
+      "x-kubernetes-list-map-keys": ["type"],
+    });
+}
+
 export const statusSchema = z
   .strictObject({
-    observedGeneration: z
-      .int()
-      .default(-1)
-      .meta({ description: "Generation of spec that this status is about; -1 before the first look." }),
+    observedGeneration: observedGenerationSchema,
     phase: z.enum(phases).optional().meta({
       description:
         "Where the guild is: Pending, DatabaseProvisioning, Migrating and Deploying on its first way up; Ready; Updating while a change is rolled out and nothing is wrong; Degraded when something that worked stopped working; Restoring while a DkpRestore takes over; Stalled when a person has to act; Suspended; Hibernating and Hibernated; Deleting.",
     }),
-    conditions: z
-      .array(conditionSchema)
-      .max(16)
-      .optional()
-      .meta({
-        description: "What holds and what does not.",
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
-      }),
+    conditions: conditionsSchema(16, "What holds and what does not."),
     replicas: count("Bot pods that exist."),
     readyReplicas: count("Bot pods that are ready."),
     selector: text(512, "Label selector of the bot's pods, for the scale subresource."),
