@@ -1,32 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { type DkpGuild, specSchema } from "../../crds/dkp-guild.ts";
 import { childKey } from "../../operator/guild/child.ts";
 import { databaseOf } from "../../operator/guild/database.ts";
 import { instanceResources, pooledShare, postgresParameters } from "../../operator/guild/database-size.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
+import { liveGuild } from "./guild.ts";
 
 type Fields = { bot?: object; database?: object };
 
-function guildOf({ bot = {}, database = {} }: Fields): DkpGuild {
-  return {
-    apiVersion: "dkp.dev/v1alpha1",
-    kind: "DkpGuild",
-    metadata: {
-      name: "watch",
-      namespace: "space",
-      uid: "u",
-      resourceVersion: "1",
-      generation: 1,
-      creationTimestamp: "2030-01-01T00:00:00Z",
-    },
-    spec: specSchema.parse({
-      guildId: "123456789012345678",
-      discord: { tokenSecretRef: { name: "token" } },
-      bot,
-      database,
-    }),
-  };
-}
+const guildWith = (fields: Fields) => liveGuild({}, fields);
 
 describe("the connections that PostgreSQL allows", () => {
   test.each<[string, Fields, string]>([
@@ -40,7 +21,7 @@ describe("the connections that PostgreSQL allows", () => {
     ["only those of the Poolers", { bot: { replicas: 10 }, database: { pooler: { instances: 5 } } }, "200"],
     ["many Poolers", { database: { pooler: { instances: 5, poolSize: 100 } } }, "600"],
   ])("suffice for %s", (_, fields, allowed) => {
-    expect(postgresParameters(guildOf(fields))).toMatchObject({ max_connections: allowed });
+    expect(postgresParameters(guildWith(fields))).toMatchObject({ max_connections: allowed });
   });
 });
 
@@ -56,7 +37,7 @@ describe("a pod's pool behind a Pooler", () => {
     ["five at the least that the schema lets in", { bot: { replicas: 4 }, database: { pooler: {} } }, 5],
     ["twenty at the most", { database: { pooler: { instances: 5, poolSize: 100 } } }, 20],
   ])("has %s", (_, fields, size) => {
-    expect(pooledShare(guildOf(fields))).toBe(size);
+    expect(pooledShare(guildWith(fields))).toBe(size);
   });
 });
 
@@ -72,12 +53,12 @@ describe("an instance of PostgreSQL", () => {
       { ...small, requests: { cpu: "1", memory: "256Mi" } },
     ],
   ])("is %s", (_, database, resources) => {
-    expect(instanceResources(guildOf({ database }))).toEqual(resources);
+    expect(instanceResources(guildWith({ database }))).toEqual(resources);
   });
 
   test("has settings that fit its size, and those that are said instead", () => {
     const database = { size: "large", parameters: { work_mem: "64MB", archive_timeout: "1min" } };
-    expect(postgresParameters(guildOf({ database }))).toEqual({
+    expect(postgresParameters(guildWith({ database }))).toEqual({
       shared_buffers: "1GB",
       effective_cache_size: "3GB",
       work_mem: "64MB",
@@ -117,7 +98,7 @@ describe("the Cluster that serves", () => {
     ],
   ])("%s", (_, clusters, name) => {
     const children = new Map(clusters.map((object) => [childKey(object), object]));
-    expect(databaseOf(guildOf({ database: { pooler: {} } }), children)).toMatchObject({
+    expect(databaseOf(guildWith({ database: { pooler: {} } }), children)).toMatchObject({
       cluster: name,
       host: `${name}-rw.space.svc`,
       readOnlyHost: `${name}-ro.space.svc`,
@@ -128,7 +109,7 @@ describe("the Cluster that serves", () => {
   });
 
   test("has no standbys to read from when it is alone", () => {
-    expect(databaseOf(guildOf({ database: { instances: 1 } }), new Map())).toMatchObject({
+    expect(databaseOf(guildWith({ database: { instances: 1 } }), new Map())).toMatchObject({
       readOnlyHost: undefined,
       botHost: "watch-db-rw.space.svc",
     });

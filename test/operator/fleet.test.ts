@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type DkpGuild, specSchema } from "../../crds/dkp-guild.ts";
+import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { DkpGuildStatus } from "../../crds/status.ts";
 import { type RolloutSettings, rolloutDefaults } from "../../operator/guild/fleet.ts";
 import { type Rollout, nextRollout } from "../../operator/guild/rollout.ts";
 import { openRollouts } from "../../operator/rollouts.ts";
 import { logger } from "../../runtime/log.ts";
+import { liveGuild } from "./guild.ts";
 
 const log = logger({ level: "silent", format: "json", name: "test" });
 const condition = (type: string, isTrue: boolean, reason: string) => ({
@@ -21,26 +22,10 @@ const healthy: DkpGuildStatus = {
   conditions: [condition("DatabaseReady", true, "x"), condition("BotReady", true, "x")],
 };
 
-function guildOf(name: string, bot: object = {}, status: DkpGuildStatus = healthy): DkpGuild {
-  return {
-    apiVersion: "dkp.dev/v1alpha1",
-    kind: "DkpGuild",
-    metadata: {
-      name,
-      namespace: "space",
-      uid: name,
-      resourceVersion: "1",
-      generation: 1,
-      creationTimestamp: "2030-01-01T00:00:00Z",
-    },
-    spec: specSchema.parse({
-      guildId: "123456789012345678",
-      discord: { tokenSecretRef: { name: "token" } },
-      bot,
-    }),
-    status,
-  };
-}
+const guildOf = (name: string, bot: object = {}, status = healthy): DkpGuild => ({
+  ...liveGuild({ name }, { bot }),
+  status,
+});
 
 /** A fleet whose guilds are looked at when they are woken, and whose pods do as they are told. */
 function fleetOf(guilds: DkpGuild[], rollout: RolloutSettings = rolloutDefaults, images = {}) {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { type DkpGuild, specSchema } from "../../crds/dkp-guild.ts";
+import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import { databaseOf } from "../../operator/guild/database.ts";
 import {
   botNetworkPolicy,
@@ -10,6 +10,7 @@ import {
 } from "../../operator/guild/network-policy.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
 import { type Flow, type Party, isAllowed } from "./flows.ts";
+import { liveGuild } from "./guild.ts";
 
 const settings = {
   botImage: "dkp-bot:1",
@@ -19,21 +20,8 @@ const settings = {
   otlpEndpoint: "http://otel-collector.observability.svc:4318",
 };
 
-function guildOf(name: string, namespace: string, guildId: string, database: object = {}): DkpGuild {
-  return {
-    apiVersion: "dkp.dev/v1alpha1",
-    kind: "DkpGuild",
-    metadata: {
-      name,
-      namespace,
-      uid: name,
-      resourceVersion: "1",
-      generation: 1,
-      creationTimestamp: "2030-01-01T00:00:00Z",
-    },
-    spec: specSchema.parse({ guildId, discord: { tokenSecretRef: { name: "discord" } }, database }),
-  };
-}
+const guildOf = (name: string, namespace: string, guildId: string, database: object = {}) =>
+  liveGuild({ name, namespace }, { guildId, database });
 
 // Two guilds in one namespace, where only policies keep them apart, and one in another.
 const guilds = [

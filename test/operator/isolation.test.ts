@@ -3,12 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { databaseSettingsFromUrl } from "../../bot/store/connection.ts";
 import { openDatabase } from "../../bot/store/database.ts";
 import { migrateToLatest } from "../../bot/store/migrate.ts";
-import { type DkpGuild, specSchema } from "../../crds/dkp-guild.ts";
+import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import { type ManagedDatabase, databaseOf } from "../../operator/guild/database.ts";
 import { developerRole } from "../../operator/guild/developer.ts";
 import { accountSecrets } from "../../operator/guild/secret.ts";
 import { sharedDatabase } from "../../operator/guild/shared-database.ts";
 import { type PostgresServer, startPostgres } from "../postgres/server.ts";
+import { liveGuild } from "./guild.ts";
 
 /** Two guilds in one Cluster: CloudNativePG is played on a real PostgreSQL by what the operator declares, then each guild migrates. */
 
@@ -20,23 +21,8 @@ let watch: Guest;
 let march: Guest;
 
 function guest(name: string, guildId: string): Guest {
-  const guild: DkpGuild = {
-    apiVersion: "dkp.dev/v1alpha1",
-    kind: "DkpGuild",
-    metadata: {
-      name,
-      namespace: "space",
-      uid: name,
-      resourceVersion: "1",
-      generation: 1,
-      creationTimestamp: "2030-01-01T00:00:00Z",
-    },
-    spec: specSchema.parse({
-      guildId,
-      discord: { tokenSecretRef: { name: "token" } },
-      database: { mode: "shared", clusterRef: { name: "common" }, devAccess: "readOnly" },
-    }),
-  };
+  const shared = { mode: "shared", clusterRef: { name: "common" }, devAccess: "readOnly" };
+  const guild = liveGuild({ name }, { guildId, database: shared });
   const database = databaseOf(guild, new Map());
   if (database.mode !== "shared") throw new Error(`the database is ${database.mode}`);
   let count = 0;

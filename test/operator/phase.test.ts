@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type DkpGuild, specSchema } from "../../crds/dkp-guild.ts";
+import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { Phase } from "../../crds/phases.ts";
 import type { DkpGuildStatus } from "../../crds/status.ts";
 import type { Observation } from "../../operator/guild/observation.ts";
@@ -7,6 +7,7 @@ import { progress } from "../../operator/guild/progress.ts";
 import { status } from "../../operator/guild/status.ts";
 import { transitions } from "../../operator/guild/transitions.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
+import { liveGuild } from "./guild.ts";
 import { report } from "./players.ts";
 
 /** What is there, as a table tells it; what it leaves out is as in a guild that is well. */
@@ -32,17 +33,8 @@ const settings = {
 const metadata = { name: "watch", namespace: "space", uid: "u", resourceVersion: "9" };
 
 function guildOf({ generation = 1, before, replicas = 2 }: Scenery): DkpGuild {
-  return {
-    apiVersion: "dkp.dev/v1alpha1",
-    kind: "DkpGuild",
-    metadata: { ...metadata, generation, creationTimestamp: "2030-01-01T00:00:00Z" },
-    spec: specSchema.parse({
-      guildId: "123456789012345678",
-      discord: { tokenSecretRef: { name: "token" } },
-      bot: { replicas },
-    }),
-    ...(before === undefined ? {} : { status: before }),
-  };
+  const guild = liveGuild({ ...metadata, generation }, { bot: { replicas } });
+  return before === undefined ? guild : { ...guild, status: before };
 }
 
 function jobStatus(job: Scenery["job"]): object {
