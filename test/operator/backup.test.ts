@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
-import { recording } from "./clients.ts";
+import { type Recording, startRecorded } from "./clients.ts";
 import { everybodyPlays, makeGuild, makeToken } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import { condition, failsFor, patience, reachesPhase, statusOf } from "./status.ts";
@@ -18,7 +18,7 @@ const backup = {
 };
 
 let scene: Scene;
-let recorded: ReturnType<typeof recording>;
+let recorded: Recording;
 let operator: Operator;
 let players: { stop(): Promise<void> };
 
@@ -26,8 +26,7 @@ beforeAll(async () => {
   scene = await openScene({ cloudNativePg: true });
   await scene.namespace(space);
   await makeToken(scene, space);
-  recorded = recording(await scene.operatorClient());
-  operator = start();
+  ({ operator, ...recorded } = await startRecorded(scene));
   players = everybodyPlays(scene, space, "watch");
   await scene.create(kinds.guilds, space, makeGuild("watch", "910000000000000001", { backup }));
 });
@@ -38,8 +37,6 @@ afterAll(async () => {
   await scene?.stop();
 });
 
-const start = () =>
-  scene.startOperator(recorded.client, { recheckMs: 200, resyncMs: 300, secretMemoryMs: 0 });
 const hoursAgo = (hours: number) => `${new Date(Date.now() - hours * 3_600_000).toISOString().slice(0, 19)}Z`;
 const plugins = async () => (await scene.part(kinds.clusters, space, "watch-db"))["plugins"];
 const theServer = async () =>
@@ -155,8 +152,7 @@ test("a base backup makes it true, and the status tells from when one can restor
 
 test("nothing is written while nothing happens, nor by an operator that starts anew", async () => {
   await operator.stop();
-  recorded = recording(await scene.operatorClient());
-  operator = start();
+  ({ operator, ...recorded } = await startRecorded(scene));
   await vi.waitFor(() => expect(recorded.reads.length).toBeGreaterThan(20), patience);
   expect(recorded.writes.filter(({ kind }) => kind !== "Event")).toEqual([]);
 });

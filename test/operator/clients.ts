@@ -1,6 +1,8 @@
+import type { Operator, OperatorOptions } from "../../operator/start.ts";
 import type { KubeClient } from "../../runtime/kube/client.ts";
 import { isKubeError } from "../../runtime/kube/error.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
+import type { Scene } from "./scene.ts";
 
 export type Write = { verb: string; kind: string; name: string };
 
@@ -11,7 +13,7 @@ function nameOf(subject: unknown): string {
   return metadata?.name ?? name ?? "?";
 }
 
-type Recording = {
+export type Recording = {
   client: KubeClient;
   /** Events count unless they are left out. */
   writes: Write[];
@@ -55,6 +57,16 @@ export function recording(client: KubeClient): Recording {
     }),
   );
   return { client: { ...client, ...recorded, get }, writes, reads, statuses, forbidden };
+}
+
+/** An operator that looks at everything several times a second, and lists of what it does from its start on. */
+export async function startRecorded(
+  scene: Scene,
+  options: Partial<OperatorOptions> = {},
+): Promise<Recording & { operator: Operator }> {
+  const recorded = recording(await scene.operatorClient());
+  const pace = { recheckMs: 300, resyncMs: 400, secretMemoryMs: 0, leasePeriodMs: 500 };
+  return { ...recorded, operator: scene.startOperator(recorded.client, { ...pace, ...options }) };
 }
 
 /**

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
-import { type Write, recording } from "./clients.ts";
+import { type Write, startRecorded } from "./clients.ts";
 import {
   botReports,
   databaseReady,
@@ -22,14 +22,7 @@ let reads: string[];
 let forbidden: string[];
 
 async function start(): Promise<void> {
-  const recorded = recording(await scene.operatorClient());
-  ({ writes, reads, forbidden } = recorded);
-  operator = scene.startOperator(recorded.client, {
-    recheckMs: 300,
-    resyncMs: 400,
-    secretMemoryMs: 0,
-    leasePeriodMs: 500,
-  });
+  ({ operator, writes, reads, forbidden } = await startRecorded(scene));
 }
 
 beforeAll(async () => {

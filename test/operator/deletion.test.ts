@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import { eventResource } from "../../runtime/kube/event.ts";
 import type { Operator } from "../../operator/start.ts";
+import { startRecorded } from "./clients.ts";
 import { everybodyPlays, jobsEnd, makeGuild, makeToken, sharedApplied } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import { condition, patience, reachesPhase } from "./status.ts";
@@ -10,11 +11,7 @@ let scene: Scene;
 let operator: Operator;
 
 async function start(): Promise<void> {
-  operator = scene.startOperator(await scene.operatorClient(), {
-    recheckMs: 300,
-    resyncMs: 500,
-    secretMemoryMs: 0,
-  });
+  ({ operator } = await startRecorded(scene));
 }
 
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import * as kinds from "../../operator/guild/resources.ts";
 import { eventResource } from "../../runtime/kube/event.ts";
 import type { Operator } from "../../operator/start.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
-import { type Write, recording } from "./clients.ts";
+import { type Write, startRecorded } from "./clients.ts";
 import { botReports, databaseReady, jobsEnd, makeGuild, makeToken, podsRun } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import {
@@ -22,14 +22,7 @@ let statuses: KubeObject[];
 let forbidden: string[];
 
 async function start(): Promise<void> {
-  const recorded = recording(await scene.operatorClient());
-  ({ writes, reads, statuses, forbidden } = recorded);
-  operator = scene.startOperator(recorded.client, {
-    recheckMs: 300,
-    resyncMs: 400,
-    secretMemoryMs: 0,
-    leasePeriodMs: 500,
-  });
+  ({ operator, writes, reads, statuses, forbidden } = await startRecorded(scene));
 }
 
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
-import { recording } from "./clients.ts";
+import { type Recording, startRecorded } from "./clients.ts";
 import { databaseReady, everybodyPlays, makeGuild, makeToken } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import { condition, failsFor, patience, reachesPhase, statusOf } from "./status.ts";
@@ -10,7 +10,7 @@ const space = "night-watch";
 const backup = { objectStore: { bucket: "dkp-backups", secretRef: { name: "s3" } } };
 let scene: Scene;
 let operator: Operator;
-let recorded: ReturnType<typeof recording>;
+let recorded: Recording;
 let players: { stop(): Promise<void> };
 
 beforeAll(async () => {
@@ -19,8 +19,7 @@ beforeAll(async () => {
   await makeToken(scene, space);
   const s3 = { metadata: { name: "s3" }, stringData: { ACCESS_KEY_ID: "a", ACCESS_SECRET_KEY: "b" } };
   await scene.create(kinds.secrets, space, s3);
-  recorded = recording(await scene.operatorClient());
-  operator = scene.startOperator(recorded.client, { recheckMs: 200, resyncMs: 300, secretMemoryMs: 0 });
+  ({ operator, ...recorded } = await startRecorded(scene));
   players = everybodyPlays(scene, space, "watch");
   await scene.create(kinds.guilds, space, makeGuild("watch", "920000000000000001"));
   await reachesPhase(scene, space, "watch", "Ready");

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
-import { recording } from "./clients.ts";
+import { type Recording, startRecorded } from "./clients.ts";
 import { everybodyPlays, makeGuild, makeToken } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import { patience, reachesPhase } from "./status.ts";
@@ -47,18 +47,15 @@ const definition = {
 
 let scene: Scene;
 let operator: Operator;
-let recorded: ReturnType<typeof recording>;
+let recorded: Recording;
 
-const start = () =>
-  scene.startOperator(recorded.client, { recheckMs: 200, resyncMs: 300, secretMemoryMs: 0 });
 const monitors = () => scene.list(kinds.podMonitors, space);
 
 beforeAll(async () => {
   scene = await openScene({ cloudNativePg: true });
   await scene.namespace(space);
   await makeToken(scene, space);
-  recorded = recording(await scene.operatorClient());
-  operator = start();
+  ({ operator, ...recorded } = await startRecorded(scene));
   await scene.create(kinds.guilds, space, makeGuild("watch", "920000000000000001"));
   const players = everybodyPlays(scene, space, "watch");
   await reachesPhase(scene, space, "watch", "Ready");
@@ -110,8 +107,7 @@ test("what is changed by hand comes back, and then nothing is written, by a new 
   }, patience);
   await operator.stop();
   expect(recorded.forbidden).toEqual([]);
-  recorded = recording(await scene.operatorClient());
-  operator = start();
+  ({ operator, ...recorded } = await startRecorded(scene));
   await vi.waitFor(() => expect(recorded.reads.length).toBeGreaterThan(20), patience);
   expect(recorded.writes).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { parse } from "yaml";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
-import { recording } from "./clients.ts";
+import { type Recording, startRecorded } from "./clients.ts";
 import { makeGuild, makeToken } from "./players.ts";
 import {
   askFor,
@@ -21,12 +21,10 @@ import { condition, patience, reachesPhase, statusOf } from "./status.ts";
 const space = "night-watch";
 const controls = { recovers: false, backsUp: false };
 let scene: Scene;
-let recorded: ReturnType<typeof recording>;
+let recorded: Recording;
 let operator: Operator;
 let players: { stop(): Promise<void> };
 
-const start = () =>
-  scene.startOperator(recorded.client, { recheckMs: 200, resyncMs: 300, secretMemoryMs: 0 });
 const reaches = (name: string, phase: string, reason?: string) =>
   restoreReaches(scene, space, name, phase, reason);
 const cluster = (name: string) => scene.get(kinds.clusters, space, name);
@@ -38,8 +36,7 @@ beforeAll(async () => {
   await scene.namespace(space);
   await makeToken(scene, space);
   await makeCredentials(scene, space);
-  recorded = recording(await scene.operatorClient());
-  operator = start();
+  ({ operator, ...recorded } = await startRecorded(scene));
   players = restoringPlayers(scene, space, controls);
   await scene.create(kinds.guilds, space, makeGuild("watch", "920000000000000001", { backup }));
   await scene.create(kinds.guilds, space, {
@@ -163,8 +160,7 @@ describe("a restore", () => {
   test("that is deleted afterwards changes nothing, and neither it nor a new operator writes", async () => {
     await scene.remove(kinds.restores, space, "before");
     await operator.stop();
-    recorded = recording(await scene.operatorClient());
-    operator = start();
+    ({ operator, ...recorded } = await startRecorded(scene));
     await vi.waitFor(() => expect(recorded.reads.length).toBeGreaterThan(30), patience);
     const written = recorded.writes.filter(({ kind, name }) => kind !== "Event" && name.startsWith("watch"));
     expect(written).toEqual([]);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
-import { recording } from "./clients.ts";
+import { type Recording, startRecorded } from "./clients.ts";
 import { botReports, databaseReady, jobsEnd, makeGuild, podsRun } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import { condition, patience, statusOf } from "./status.ts";
@@ -11,15 +11,14 @@ const names = Array.from({ length: 10 }, (_, n) => `guild-${n}`);
 const space = "fleet";
 let scene: Scene;
 let operator: Operator;
-let recorded: ReturnType<typeof recording>;
+let recorded: Recording;
 let players: { stop(): Promise<void> };
 /** Images whose pods never become ready, and how many guilds ran pods of one of them at the same time at most. */
 const broken = new Set<string>();
 let mostAtOnce = 0;
 
 async function start(botImage: string): Promise<void> {
-  recorded = recording(await scene.operatorClient());
-  operator = scene.startOperator(recorded.client, {
+  ({ operator, ...recorded } = await startRecorded(scene, {
     settings: {
       botImage,
       botImageCanary: botImage,
@@ -27,10 +26,7 @@ async function start(botImage: string): Promise<void> {
       monitoringNamespace: "observability",
       rollout: { maxInFlight: { count: 2 }, failureBudget: { percent: 20 } },
     },
-    recheckMs: 300,
-    resyncMs: 600,
-    secretMemoryMs: 0,
-  });
+  }));
 }
 
 function imageOf(bot: KubeObject): string {

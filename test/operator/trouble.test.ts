@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
-import { recording } from "./clients.ts";
+import { startRecorded } from "./clients.ts";
 import {
   botReports,
   databaseReady,
@@ -21,9 +21,7 @@ let forbidden: string[];
 
 beforeAll(async () => {
   scene = await openScene({ cloudNativePg: false });
-  const recorded = recording(await scene.operatorClient());
-  ({ forbidden } = recorded);
-  operator = scene.startOperator(recorded.client, { recheckMs: 300, resyncMs: 500, secretMemoryMs: 0 });
+  ({ operator, forbidden } = await startRecorded(scene));
 });
 
 afterAll(async () => {
