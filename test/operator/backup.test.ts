@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
 import { type Recording, startRecorded } from "./clients.ts";
-import { everybodyPlays, makeGuild, makeToken } from "./players.ts";
+import { type Players, everybodyPlays, makeGuild, makeToken } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import { condition, failsFor, patience, reachesPhase, statusOf } from "./status.ts";
 
@@ -20,7 +20,7 @@ const backup = {
 let scene: Scene;
 let recorded: Recording;
 let operator: Operator;
-let players: { stop(): Promise<void> };
+let players: Players;
 
 beforeAll(async () => {
   scene = await openScene({ cloudNativePg: true });

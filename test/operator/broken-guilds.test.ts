@@ -3,7 +3,7 @@ import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
 import { type KubeObject, resourcePath } from "../../runtime/kube/object.ts";
 import { recording } from "./clients.ts";
-import { botReports, databaseReady, jobsEnd, makeGuild, podsRun } from "./players.ts";
+import { type Players, botReports, databaseReady, jobsEnd, makeGuild, playOn, podsRun } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import type { Status } from "./status.ts";
 
@@ -27,8 +27,7 @@ const broken = new Map(
 let scene: Scene;
 let operator: Operator;
 let writes: { kind: string; name: string }[];
-const ending = new AbortController();
-let playing: Promise<void> = Promise.resolve();
+let players: Players;
 
 /** Refuses the ConfigMaps of guilds that are to be refused something, as an admission policy of the cluster's owner may. */
 async function refuseSome(): Promise<void> {
@@ -68,22 +67,17 @@ const isNew = ({ status }: KubeObject & { status?: unknown }) => status === unde
 const guildOf = ({ metadata }: KubeObject) => metadata.labels?.["dkp.dev/guild"] ?? "";
 
 /** Everybody does their part for every guild, except where that is what is broken. */
-async function play(): Promise<void> {
-  while (!ending.signal.aborted) {
-    for (const cluster of (await scene.list(kinds.clusters, space)).filter(isNew))
-      if (broken.get(guildOf(cluster)) !== "no database") await databaseReady(scene, space, guildOf(cluster));
-    await jobsEnd(scene, space, (job) =>
-      broken.get(guildOf(job)) === "a failing migration" ? "Failed" : "Complete",
-    );
-    for (const deployment of await scene.list(kinds.deployments, space)) {
-      const { observedGeneration } = (deployment["status"] ?? {}) as { observedGeneration?: number };
-      if (observedGeneration === deployment.metadata.generation) continue;
-      await podsRun(scene, space, guildOf(deployment));
-      await botReports(scene, space, guildOf(deployment));
-    }
-    await new Promise((resolve) => {
-      setTimeout(resolve, 50);
-    });
+async function round(): Promise<void> {
+  for (const cluster of (await scene.list(kinds.clusters, space)).filter(isNew))
+    if (broken.get(guildOf(cluster)) !== "no database") await databaseReady(scene, space, guildOf(cluster));
+  await jobsEnd(scene, space, (job) =>
+    broken.get(guildOf(job)) === "a failing migration" ? "Failed" : "Complete",
+  );
+  for (const deployment of await scene.list(kinds.deployments, space)) {
+    const { observedGeneration } = (deployment["status"] ?? {}) as { observedGeneration?: number };
+    if (observedGeneration === deployment.metadata.generation) continue;
+    await podsRun(scene, space, guildOf(deployment));
+    await botReports(scene, space, guildOf(deployment));
   }
 }
 
@@ -110,14 +104,13 @@ beforeAll(
     const recorded = recording(await scene.operatorClient());
     writes = recorded.writes;
     operator = scene.startOperator(recorded.client, { recheckMs: 1_000, workers: 16 });
-    playing = play();
+    players = playOn(round);
   },
   120_000 + count * 200,
 );
 
 afterAll(async () => {
-  ending.abort();
-  await playing;
+  await players?.stop();
   await operator?.stop();
   await scene?.stop();
 });

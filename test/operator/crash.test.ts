@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
-import { crashing, recording } from "./clients.ts";
+import { recording } from "./clients.ts";
+import { inALife, killedAt, pace } from "./lives.ts";
 import { everybodyPlays, makeGuild, makeToken } from "./players.ts";
 import { type Scene, childKinds, openScene } from "./scene.ts";
 import { patience, reachesPhase } from "./status.ts";
 
-const pace = { recheckMs: 200, resyncMs: 300, secretMemoryMs: 0 };
 let scene: Scene;
 
 beforeAll(async () => {
@@ -48,32 +48,6 @@ async function newGuild(deletionPolicy: string): Promise<string> {
   return namespace;
 }
 
-async function until(isDone: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && !(await isDone())) await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-/** Lets an operator work until its n-th write, at which it is killed; answers whether it came so far before all was done. */
-async function killedAt(namespace: string, n: number, isDone: () => Promise<boolean>): Promise<boolean> {
-  const { client, crashed } = crashing(await scene.operatorClient(), n);
-  const doomed = scene.startOperator(client, { ...pace, namespaces: [namespace] });
-  const ending = new AbortController();
-  const done = until(isDone, ending.signal);
-  const reached = await Promise.race([crashed.then(() => true), done.then(() => false)]);
-  ending.abort();
-  await doomed.stop();
-  await client.close();
-  await done;
-  return reached;
-}
-
-async function inAnotherLife(namespace: string, work: () => Promise<void>): Promise<void> {
-  const client = await scene.operatorClient();
-  const operator = scene.startOperator(client, { ...pace, namespaces: [namespace] });
-  await work();
-  await operator.stop();
-  await client.close();
-}
-
 const isReady = async (namespace: string) => {
   const status = (await scene.get(kinds.guilds, namespace, "watch"))?.["status"] as
     | { phase?: string }
@@ -85,8 +59,8 @@ const isReady = async (namespace: string) => {
 async function wayUp(n: number): Promise<{ reached: boolean; world: unknown[] }> {
   const namespace = await newGuild("Delete");
   const players = everybodyPlays(scene, namespace, "watch");
-  const reached = await killedAt(namespace, n, () => isReady(namespace));
-  await inAnotherLife(namespace, () => reachesPhase(scene, namespace, "watch", "Ready"));
+  const reached = await killedAt(scene, namespace, n, () => isReady(namespace));
+  await inALife(scene, namespace, () => reachesPhase(scene, namespace, "watch", "Ready"));
   await players.stop();
   return { reached, world: await worldOf(namespace) };
 }
@@ -123,12 +97,12 @@ describe("an operator killed at any write", () => {
       const lives = await inPairs(6, async (n) => {
         const namespace = await newGuild("Delete");
         const players = everybodyPlays(scene, namespace, "watch");
-        await inAnotherLife(namespace, () => reachesPhase(scene, namespace, "watch", "Ready"));
+        await inALife(scene, namespace, () => reachesPhase(scene, namespace, "watch", "Ready"));
         await players.stop();
         await scene.remove(kinds.guilds, namespace, "watch");
         const gone = async () => (await scene.get(kinds.guilds, namespace, "watch")) === undefined;
-        const reached = await killedAt(namespace, n, gone);
-        await inAnotherLife(namespace, () =>
+        const reached = await killedAt(scene, namespace, n, gone);
+        await inALife(scene, namespace, () =>
           vi.waitFor(async () => expect(await gone()).toBe(true), patience),
         );
         const left = await Promise.all(childKinds.map((resource) => scene.list(resource, namespace)));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
 import { type Recording, startRecorded } from "./clients.ts";
-import { databaseReady, everybodyPlays, makeGuild, makeToken } from "./players.ts";
+import { type Players, databaseReady, everybodyPlays, makeGuild, makeToken } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import { condition, failsFor, patience, reachesPhase, statusOf } from "./status.ts";
 
@@ -11,7 +11,7 @@ const backup = { objectStore: { bucket: "dkp-backups", secretRef: { name: "s3" }
 let scene: Scene;
 let operator: Operator;
 let recorded: Recording;
-let players: { stop(): Promise<void> };
+let players: Players;
 
 beforeAll(async () => {
   scene = await openScene({ cloudNativePg: true });

@@ -146,24 +146,16 @@ export async function botReports(
   await scene.patch(kinds.configMaps, namespace, `${name}-report`, { data });
 }
 
-/** Everybody does their part as soon as there is something to do, until stopped. */
-export function everybodyPlays(scene: Scene, namespace: string, name: string): { stop(): Promise<void> } {
+export type Players = { stop(): Promise<void> };
+
+/** Plays round after round until stopped. */
+export function playOn(round: () => Promise<void>): Players {
   const ending = new AbortController();
-  const round = async () => {
-    const cluster = await scene.get(kinds.clusters, namespace, `${name}-db`);
-    if (cluster !== undefined && cluster["status"] === undefined) await databaseReady(scene, namespace, name);
-    await jobsEnd(scene, namespace);
-    const bot = await scene.get(kinds.deployments, namespace, `${name}-bot`);
-    const seen = (bot?.["status"] as { observedGeneration?: number } | undefined)?.observedGeneration;
-    if (bot === undefined || seen === bot.metadata.generation) return;
-    await podsRun(scene, namespace, name);
-    await botReports(scene, namespace, name);
-  };
   const play = async () => {
     while (!ending.signal.aborted) {
       await round().catch((error: unknown) => {
-        // Something was deleted meanwhile; the next round sees how things stand.
-        if (!String(error).includes("404")) throw error;
+        // Something was changed or deleted meanwhile, or a connection lost; the next round sees how things stand.
+        if (!/404|409|not found|ECONNRESET/.test(String(error))) throw error;
       });
       await new Promise((resolve) => {
         setTimeout(resolve, 20);
@@ -177,4 +169,18 @@ export function everybodyPlays(scene: Scene, namespace: string, name: string): {
       await playing;
     },
   };
+}
+
+/** Everybody does their part as soon as there is something to do, until stopped. */
+export function everybodyPlays(scene: Scene, namespace: string, name: string): Players {
+  return playOn(async () => {
+    const cluster = await scene.get(kinds.clusters, namespace, `${name}-db`);
+    if (cluster !== undefined && cluster["status"] === undefined) await databaseReady(scene, namespace, name);
+    await jobsEnd(scene, namespace);
+    const bot = await scene.get(kinds.deployments, namespace, `${name}-bot`);
+    const seen = (bot?.["status"] as { observedGeneration?: number } | undefined)?.observedGeneration;
+    if (bot === undefined || seen === bot.metadata.generation) return;
+    await podsRun(scene, namespace, name);
+    await botReports(scene, namespace, name);
+  });
 }

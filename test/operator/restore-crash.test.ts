@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
-import { crashing } from "./clients.ts";
+import { inALife, killedAt } from "./lives.ts";
 import { makeGuild, makeToken } from "./players.ts";
 import {
   askFor,
@@ -15,7 +15,6 @@ import {
 import { type Scene, openScene } from "./scene.ts";
 import { condition, patience, reachesPhase, statusOf } from "./status.ts";
 
-const pace = { recheckMs: 200, resyncMs: 300, secretMemoryMs: 0 };
 const target = hoursAgo(1);
 let scene: Scene;
 
@@ -26,32 +25,8 @@ beforeAll(async () => {
 
 afterAll(() => scene?.stop());
 
-async function inALife(space: string, work: () => Promise<void>): Promise<void> {
-  const client = await scene.operatorClient();
-  const operator = scene.startOperator(client, { ...pace, namespaces: [space] });
-  await work();
-  await operator.stop();
-  await client.close();
-}
-
 const arrived = async (space: string) =>
   (await restoreOf(scene, space, "before")).phase === "AwaitingConfirmation";
-
-/** Lets an operator work on a restore until its n-th write, at which it is killed; answers whether it came so far. */
-async function killedAt(space: string, n: number): Promise<boolean> {
-  const { client, crashed } = crashing(await scene.operatorClient(), n);
-  const doomed = scene.startOperator(client, { ...pace, namespaces: [space] });
-  const ending = new AbortController();
-  const done = expect
-    .poll(async () => ending.signal.aborted || (await arrived(space)), { timeout: 60_000, interval: 50 })
-    .toBe(true);
-  const reached = await Promise.race([crashed.then(() => true), done.then(() => false)]);
-  ending.abort();
-  await doomed.stop();
-  await client.close();
-  await done;
-  return reached;
-}
 
 /** A restore with a kill at the n-th write, and what is there in the end. */
 async function restored(n: number) {
@@ -61,15 +36,15 @@ async function restored(n: number) {
   const guildId = `93${n.toString().padStart(16, "0")}`;
   await scene.create(kinds.guilds, space, makeGuild("watch", guildId, { backup }));
   const players = restoringPlayers(scene, space, { recovers: true, backsUp: true });
-  await inALife(space, async () => {
+  await inALife(scene, space, async () => {
     await reachesPhase(scene, space, "watch", "Ready");
     await expect
       .poll(async () => (await condition(scene, space, "watch", "BackupReady"))?.status, patience)
       .toBe("True");
   });
   await askFor(scene, space, "before", target);
-  const reached = await killedAt(space, n);
-  await inALife(space, async () => {
+  const reached = await killedAt(scene, space, n, () => arrived(space));
+  await inALife(scene, space, async () => {
     await restoreReaches(scene, space, "before", "AwaitingConfirmation");
     await officerConfirms(scene, space, "before");
     await restoreReaches(scene, space, "before", "Completed");

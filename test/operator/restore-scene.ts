@@ -2,7 +2,7 @@ import { vi } from "vitest";
 import { parse } from "yaml";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
-import { botReports, databaseReady, jobsEnd, podsRun, report } from "./players.ts";
+import { type Players, botReports, databaseReady, jobsEnd, playOn, podsRun, report } from "./players.ts";
 import type { Scene } from "./scene.ts";
 import { patience } from "./status.ts";
 
@@ -126,26 +126,8 @@ async function round(scene: Scene, space: string, { recovers, backsUp }: Control
 }
 
 /** Everybody plays for the guild `watch`, the plugin and PostgreSQL's recovery too, as `controls` says at the time. */
-export function restoringPlayers(scene: Scene, space: string, controls: Controls): { stop(): Promise<void> } {
-  const ending = new AbortController();
-  const play = async () => {
-    while (!ending.signal.aborted) {
-      await round(scene, space, controls).catch((error: unknown) => {
-        // Something was deleted meanwhile or a connection lost; the next round sees how things stand.
-        if (!/404|409|not found|ECONNRESET/.test(String(error))) throw error;
-      });
-      await new Promise((resolve) => {
-        setTimeout(resolve, 20);
-      });
-    }
-  };
-  const playing = play();
-  return {
-    async stop() {
-      ending.abort();
-      await playing;
-    },
-  };
+export function restoringPlayers(scene: Scene, space: string, controls: Controls): Players {
+  return playOn(() => round(scene, space, controls));
 }
 
 /** An officer says /dkp-admin confirm-restore. */

@@ -3,7 +3,7 @@ import { parse } from "yaml";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
 import { type Recording, startRecorded } from "./clients.ts";
-import { makeGuild, makeToken } from "./players.ts";
+import { type Players, makeGuild, makeToken } from "./players.ts";
 import {
   askFor,
   backup,
@@ -23,7 +23,7 @@ const controls = { recovers: false, backsUp: false };
 let scene: Scene;
 let recorded: Recording;
 let operator: Operator;
-let players: { stop(): Promise<void> };
+let players: Players;
 
 const reaches = (name: string, phase: string, reason?: string) =>
   restoreReaches(scene, space, name, phase, reason);

@@ -3,7 +3,7 @@ import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
 import { type Recording, startRecorded } from "./clients.ts";
-import { botReports, databaseReady, jobsEnd, makeGuild, podsRun } from "./players.ts";
+import { type Players, botReports, databaseReady, jobsEnd, makeGuild, playOn, podsRun } from "./players.ts";
 import { type Scene, openScene } from "./scene.ts";
 import { condition, patience, statusOf } from "./status.ts";
 
@@ -12,7 +12,7 @@ const space = "fleet";
 let scene: Scene;
 let operator: Operator;
 let recorded: Recording;
-let players: { stop(): Promise<void> };
+let players: Players;
 /** Images whose pods never become ready, and how many guilds ran pods of one of them at the same time at most. */
 const broken = new Set<string>();
 let mostAtOnce = 0;
@@ -61,22 +61,11 @@ async function play(name: string): Promise<void> {
   await botReports(scene, space, name);
 }
 
-function everybodyPlays(): { stop(): Promise<void> } {
-  const ending = new AbortController();
-  const playing = (async () => {
-    while (!ending.signal.aborted) {
-      await jobsEnd(scene, space);
-      for (const name of names) await play(name);
-      const all = await scene.list(kinds.guilds, space);
-      mostAtOnce = Math.max(mostAtOnce, all.filter((guild) => stateOf(guild) === "Progressing").length);
-    }
-  })();
-  return {
-    async stop() {
-      ending.abort();
-      await playing;
-    },
-  };
+async function round(): Promise<void> {
+  await jobsEnd(scene, space);
+  for (const name of names) await play(name);
+  const all = await scene.list(kinds.guilds, space);
+  mostAtOnce = Math.max(mostAtOnce, all.filter((guild) => stateOf(guild) === "Progressing").length);
 }
 
 function stateOf(guild: KubeObject): string | undefined {
@@ -117,7 +106,7 @@ beforeAll(async () => {
     const discord = { tokenSecretRef: { name: `token-${n}` } };
     await scene.create(kinds.guilds, space, makeGuild(name, `50000000000000000${n}`, { discord }));
   }
-  players = everybodyPlays();
+  players = playOn(round);
   const allReady = async () => {
     const all = await scene.list(kinds.guilds, space);
     expect(all.filter((guild) => (guild["status"] as { phase?: string })?.phase === "Ready")).toHaveLength(
