@@ -1,6 +1,6 @@
 import type { Operator, OperatorOptions } from "../../operator/start.ts";
 import type { KubeClient } from "../../runtime/kube/client.ts";
-import { isKubeError } from "../../runtime/kube/error.ts";
+import { KubeError, isKubeError } from "../../runtime/kube/error.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
 import type { Scene } from "./scene.ts";
 
@@ -81,7 +81,8 @@ export function crashing(
   let count = 0;
   let dead = false;
   const guard = () => {
-    if (dead) throw new Error("killed");
+    // What else a request may throw would end the process, which is that of the test.
+    if (dead) throw new KubeError("killed", { status: 0, reason: "Unreachable" });
   };
   const reading = Object.fromEntries(
     (["get", "list", "raw"] as const).map((verb) => {
