@@ -3,9 +3,10 @@ import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator, OperatorOptions } from "../../operator/start.ts";
 import type { KubeClient } from "../../runtime/kube/client.ts";
 import { type Proxy, startProxy } from "../runtime/proxy.ts";
+import { childKinds } from "./child-kinds.ts";
 import { recording } from "./clients.ts";
 import { everybodyPlays, makeGuild, makeToken } from "./players.ts";
-import { type Scene, childKinds, openScene } from "./scene.ts";
+import { type Scene, openScene } from "./scene.ts";
 import { statusOf } from "./status.ts";
 
 const patience = { timeout: 60_000, interval: 50 };

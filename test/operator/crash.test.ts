@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
+import { childKinds } from "./child-kinds.ts";
 import { recording } from "./clients.ts";
 import { inALife, killedAt, pace } from "./lives.ts";
 import { everybodyPlays, makeGuild, makeToken } from "./players.ts";
-import { type Scene, childKinds, openScene } from "./scene.ts";
+import { type Scene, openScene } from "./scene.ts";
 import { patience, reachesPhase } from "./status.ts";
 
 let scene: Scene;

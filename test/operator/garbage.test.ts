@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Operator } from "../../operator/start.ts";
+import { childKinds } from "./child-kinds.ts";
 import { databaseReady, makeGuild, makeToken } from "./players.ts";
-import { type Scene, childKinds, openScene } from "./scene.ts";
+import { type Scene, openScene } from "./scene.ts";
 import { reachesPhase } from "./status.ts";
 
 const everything = [...childKinds, kinds.guilds];

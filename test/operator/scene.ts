@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
 import { parse } from "yaml";
-import * as kinds from "../../operator/guild/resources.ts";
 import { type Operator, type OperatorOptions, startOperator } from "../../operator/start.ts";
 import { type KubeClient, kubeClient } from "../../runtime/kube/client.ts";
 import { connectionFromKubeConfig } from "../../runtime/kube/config.ts";
@@ -29,23 +28,6 @@ const settings = {
   monitoringNamespace: "observability",
 };
 
-/** Every kind of object that the operator makes for a guild. */
-export const childKinds: readonly Resource[] = [
-  kinds.serviceAccounts,
-  kinds.configMaps,
-  kinds.secrets,
-  kinds.services,
-  kinds.roles,
-  kinds.roleBindings,
-  kinds.leases,
-  kinds.deployments,
-  kinds.jobs,
-  kinds.podDisruptionBudgets,
-  kinds.networkPolicies,
-  kinds.clusters,
-  kinds.scheduledBackups,
-];
-
 /** A real API server with the CRDs, the operator's rights as they are shipped, and its service account. */
 export type Scene = {
   plane: ControlPlane;
@@ -55,6 +37,7 @@ export type Scene = {
   get(resource: Resource, namespace: string, name: string): Promise<KubeObject | undefined>;
   /** The spec of an object, or its status or data. Throws when the object does not exist. */
   part(resource: Resource, namespace: string, name: string, field?: string): Promise<Record<string, unknown>>;
+  /** All of a kind; none where the kind is not installed. */
   list(resource: Resource, namespace: string): Promise<KubeObject[]>;
   /** A merge patch as the administrator. */
   patch(
@@ -186,7 +169,7 @@ export async function openScene(options: { cloudNativePg: boolean; controllers?:
       return live[field] as Record<string, unknown>;
     },
     list: async (resource, space) =>
-      ((await sure("GET", resourcePath(resource, { namespace: space })))["items"] ?? []) as KubeObject[],
+      ((await ask("GET", resourcePath(resource, { namespace: space })))?.["items"] ?? []) as KubeObject[],
     patch: (resource, space, name, body, subresource) =>
       sure("PATCH", resourcePath(resource, { namespace: space, name, subresource }), body, merge),
     create: (resource, space, body) => sure("POST", resourcePath(resource, { namespace: space }), body),
