@@ -151,13 +151,19 @@ export function recoveryJobName(cluster: string): string {
 }
 
 /** Where a restore is whose new Cluster serves. */
-export function afterwards(guild: DkpGuild, restore: DkpRestore, { report, migration }: Progress): Verdict {
+export function afterwards(
+  guild: DkpGuild,
+  restore: DkpRestore,
+  { report, migration }: Pick<Progress, "report" | "migration">,
+): Verdict {
   const { id, state } = report?.restore ?? {};
   if (id === restore.metadata.uid && state === "confirmed") {
     const message = "An officer has confirmed: the guild goes on from the restored database";
     return { phase: "Completed", level: "ok", reason: "Completed", message };
   }
-  if (id === restore.metadata.uid) {
+  // An outage of Discord that comes later takes nothing back that officers were told.
+  const serves = report?.discord.state === "Connected" || restore.status?.phase === "AwaitingConfirmation";
+  if (id === restore.metadata.uid && serves) {
     const message =
       "The bot serves from the restored database and changes nothing until an officer has looked at it and says /dkp-admin confirm-restore";
     return { phase: "AwaitingConfirmation", level: "progress", reason: "AwaitingConfirmation", message };
@@ -167,7 +173,9 @@ export function afterwards(guild: DkpGuild, restore: DkpRestore, { report, migra
       ? "the restored database is being migrated"
       : guild.spec.bot.replicas === 0
         ? "the bot is to start, for which spec.bot.replicas has to be more than 0"
-        : "the bot is starting";
+        : id === restore.metadata.uid
+          ? "the bot is connecting to Discord"
+          : "the bot is starting";
   const message = `The bot is being moved to the restored database: ${step}`;
   return { phase: "CuttingOver", level: "progress", reason: "CuttingOver", message };
 }
