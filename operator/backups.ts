@@ -9,10 +9,10 @@ import { backups } from "./guild/resources.ts";
 export async function takeBackup(
   client: KubeClient,
   guild: DkpGuild,
-  cluster: string,
+  cluster: KubeObject,
   name: string,
 ): Promise<KubeObject & BackupObject> {
-  const { object } = backupNow(guild, cluster, name);
+  const object = backupNow(guild, cluster, name);
   const look = () => client.get<KubeObject & BackupObject>(backups, object.metadata);
   const live = await look();
   if (live !== undefined) return live;

@@ -129,7 +129,7 @@ async function sleepOn(
     return { ...observation, podsLeft: true };
   const name = lastBackupName(guild, facts.cluster);
   if (name === undefined) return observation;
-  const { status } = await takeBackup(client, guild, facts.cluster.metadata.name, name);
+  const { status } = await takeBackup(client, guild, facts.cluster, name);
   return { ...observation, lastBackup: { name, phase: status?.phase, error: status?.error } };
 }
 

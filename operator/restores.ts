@@ -140,7 +140,7 @@ async function begin(turn: Turn, observation: Observation, facts: Progress): Pro
 
 async function isPrepared(turn: Turn, from: KubeObject, nowMs: number): Promise<boolean> {
   const name = lastBackupName(turn.guild, turn.restore);
-  return isBackedUp(await takeBackup(turn.reconciler.client, turn.guild, from.metadata.name, name), nowMs);
+  return isBackedUp(await takeBackup(turn.reconciler.client, turn.guild, from, name), nowMs);
 }
 
 async function failures(turn: Turn, cluster: ClusterObject): Promise<number> {

@@ -54,8 +54,9 @@ export async function lastBackup(
       message: `Cluster ${serving.metadata.name} is not backed up to an object store, so there can be no last backup: ${way}`,
     };
   if (isAsleep) return { state: "done", message: "" };
-  const name = `${serving.metadata.name}-last`;
-  const { phase, error = "" } = (await takeBackup(client, guild, serving.metadata.name, name)).status ?? {};
+  // One that an earlier guild of the same name has left is not the last one.
+  const name = `${serving.metadata.name}-last-${guild.metadata.uid.slice(0, 8)}`;
+  const { phase, error = "" } = (await takeBackup(client, guild, serving, name)).status ?? {};
   if (phase === "completed") return { state: "done", message: "" };
   return phase === "failed"
     ? {

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { KubeObject, Resource } from "../../runtime/kube/object.ts";
 import { type Child, child, shortHash } from "./child.ts";
+import { identityLabels } from "./names.ts";
 import type { Observation } from "./observation.ts";
-import { backups as backupKind, objectStores, scheduledBackups } from "./resources.ts";
+import { backups as backupKind, clusters, objectStores, scheduledBackups } from "./resources.ts";
 
 export const pluginName = "barman-cloud.cloudnative-pg.io";
 
@@ -91,14 +92,25 @@ export type BackupObject = {
   status?: { phase?: string; error?: string };
 };
 
-/** One base backup of a Cluster now. Made once; CloudNativePG's own clean-up takes it away with what it stands for. */
-export function backupNow(guild: DkpGuild, clusterName: string, name: string): Child {
-  const facts = { name, owned: false, upkeep: "once" as const };
-  return child(guild, backupKind, facts, { spec: { cluster: { name: clusterName }, ...byPlugin } });
+/** One base backup of a Cluster now. Like those that are scheduled it goes with its Cluster; what it took stays in the object store. */
+export function backupNow(guild: DkpGuild, cluster: KubeObject, name: string): KubeObject {
+  const { name: clusterName, uid = "" } = cluster.metadata;
+  const { group, version, kind } = clusters;
+  return {
+    apiVersion: `${backupKind.group}/${backupKind.version}`,
+    kind: backupKind.kind,
+    metadata: {
+      name,
+      namespace: guild.metadata.namespace,
+      labels: identityLabels(guild),
+      ownerReferences: [{ apiVersion: `${group}/${version}`, kind, name: clusterName, uid }],
+    },
+    spec: { cluster: { name: clusterName }, ...byPlugin },
+  };
 }
 
 /** By what every base backup is taken. */
-export const byPlugin = { method: "plugin", pluginConfiguration: { name: pluginName } };
+const byPlugin = { method: "plugin", pluginConfiguration: { name: pluginName } };
 
 /** Once a day between 02:00 and 05:59:59 UTC, at a time of the guild's own, so that not all back up at once. */
 export function defaultSchedule({ metadata: { namespace, name } }: DkpGuild): string {

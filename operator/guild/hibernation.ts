@@ -1,6 +1,7 @@
 import type { DkpGuild } from "../../crds/dkp-guild.ts";
 import type { KubeObject } from "../../runtime/kube/object.ts";
 import { hasPlugin, wantedBackup } from "./backup.ts";
+import { shortHash } from "./child.ts";
 import type { Finding } from "./findings.ts";
 import type { Observation } from "./observation.ts";
 import { type Progress, isAtRest } from "./progress.ts";
@@ -30,7 +31,8 @@ export function isFallingAsleep(guild: DkpGuild, { restoring }: Observation, fac
 /** Name of the backup that is taken before this Cluster goes to sleep, if one is wanted: the volumes stay, so one that archives nothing may sleep as well. */
 export function lastBackupName(guild: DkpGuild, cluster: KubeObject): string | undefined {
   if (wantedBackup(guild) === undefined || !hasPlugin(cluster)) return undefined;
-  return `${cluster.metadata.name}-sleep-${guild.metadata.generation}`;
+  const { uid, generation } = guild.metadata;
+  return `${cluster.metadata.name}-sleep-${shortHash([uid, generation]).slice(0, 8)}`;
 }
 
 /** Whether PostgreSQL is to be stopped: once the bot's last pod has ended and the last backup is complete. */

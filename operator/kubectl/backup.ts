@@ -1,7 +1,6 @@
 import type { KubeObject } from "../../runtime/kube/object.ts";
-import { byPlugin } from "../guild/backup.ts";
-import { identityLabels } from "../guild/names.ts";
-import { backups } from "../guild/resources.ts";
+import { backupNow } from "../guild/backup.ts";
+import { backups, clusters } from "../guild/resources.ts";
 import { type Call, type Command, Failure } from "./command.ts";
 import { follow, waitDetails, waitOptions } from "./follow.ts";
 import { namedGuild } from "./read.ts";
@@ -29,12 +28,10 @@ async function begin(call: Call): Promise<number> {
     throw new Failure(`DkpGuild ${name} has nowhere to put a backup: set spec.backup first.`);
   if (cluster === undefined)
     throw new Failure(`DkpGuild ${name} has no database yet; see kubectl dkp why ${name}.`);
-  const made = await client.create(backups, {
-    apiVersion: "postgresql.cnpg.io/v1",
-    kind: backups.kind,
-    metadata: { namespace, name: stamped(cluster, clock()), labels: identityLabels(guild) },
-    spec: { cluster: { name: cluster }, ...byPlugin },
-  });
+  const live = await client.get(clusters, { namespace, name: cluster });
+  if (live === undefined)
+    throw new Failure(`Cluster ${cluster} of DkpGuild ${name} is gone; see kubectl dkp why ${name}.`);
+  const made = await client.create(backups, backupNow(guild, live, stamped(cluster, clock())));
   terminal.say(`backup/${made.metadata.name} begun`);
   if (call.flags["wait"] !== true) return 0;
   return follow(call, backups, { namespace, name: made.metadata.name }, judge);

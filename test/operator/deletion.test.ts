@@ -4,6 +4,7 @@ import { eventResource } from "../../runtime/kube/event.ts";
 import type { Operator } from "../../operator/start.ts";
 import { startRecorded } from "./clients.ts";
 import { everybodyPlays, jobsEnd, makeGuild, makeToken, sharedApplied } from "./players.ts";
+import { backup, makeCredentials } from "./restore-scene.ts";
 import { type Scene, openScene } from "./scene.ts";
 import { condition, patience, reachesPhase } from "./status.ts";
 
@@ -16,6 +17,7 @@ async function start(): Promise<void> {
 
 beforeAll(async () => {
   scene = await openScene({ cloudNativePg: true });
+  await scene.installBarmanCloud();
   await start();
 });
 
@@ -42,6 +44,30 @@ async function ready(namespace: string): Promise<void> {
   const players = everybodyPlays(scene, namespace, "watch");
   await reachesPhase(scene, namespace, "watch", "Ready");
   await players.stop();
+}
+
+/** Brings up a guild whose Cluster is backed up. */
+async function bringUpBackedUp(deletionPolicy: string, spec: Record<string, unknown> = {}) {
+  const place = await bringUp(deletionPolicy, { backup, ...spec });
+  await makeCredentials(scene, place.namespace);
+  await archives(place.namespace);
+  return place;
+}
+
+async function archives(namespace: string): Promise<void> {
+  const plugins = async () => (await scene.part(kinds.clusters, namespace, "watch-db"))["plugins"];
+  await expect.poll(plugins, patience).toHaveLength(1);
+}
+
+/** Waits until a Backup is begun; answers its name. */
+async function lastBackup(namespace: string): Promise<string> {
+  const begun = async () => {
+    const all = await scene.list(kinds.backups, namespace);
+    return all.filter((live) => live["status"] === undefined).map(({ metadata }) => metadata.name);
+  };
+  await expect.poll(begun, patience).toHaveLength(1);
+  const [name = ""] = await begun();
+  return name;
 }
 
 const guildOf = (namespace: string) => scene.get(kinds.guilds, namespace, "watch");
@@ -220,29 +246,42 @@ describe("a guild that is deleted with a time to keep its database", () => {
   });
 });
 
-const failed = { status: { phase: "failed", error: "no bucket" } };
 const completed = { status: { phase: "completed", error: null } };
 
 describe("a guild that is deleted with policy Snapshot", () => {
   test("stops its bot, waits for a last backup, and says why there is none", async () => {
-    await scene.installBarmanCloud();
-    const backup = { objectStore: { bucket: "dkp-backups", secretRef: { name: "s3" } } };
-    const { namespace } = await bringUp("Retain");
-    const s3 = { metadata: { name: "s3" }, stringData: { ACCESS_KEY_ID: "a", ACCESS_SECRET_KEY: "b" } };
-    await scene.create(kinds.secrets, namespace, s3);
-    await scene.patch(kinds.guilds, namespace, "watch", { spec: { backup, deletionPolicy: "Snapshot" } });
-    const plugins = async () => (await scene.part(kinds.clusters, namespace, "watch-db"))["plugins"];
-    await expect.poll(plugins, patience).toHaveLength(1);
+    const { namespace } = await bringUpBackedUp("Snapshot");
     await scene.remove(kinds.guilds, namespace, "watch");
-    await expect.poll(() => scene.get(kinds.backups, namespace, "watch-db-last"), patience).toBeDefined();
+    const name = await lastBackup(namespace);
     expect(await scene.get(kinds.deployments, namespace, "watch-bot")).toBeUndefined();
-    await scene.patch(kinds.backups, namespace, "watch-db-last", failed, "status");
+    const failed = { status: { phase: "failed", error: "no bucket" } };
+    await scene.patch(kinds.backups, namespace, name, failed, "status");
     const said = async () => (await condition(scene, namespace, "watch", "Ready"))?.message;
-    await expect.poll(said, patience).toMatch(/Backup watch-db-last failed \(no bucket\): mend it/);
-    expect(await uidOf(namespace)).toBeDefined();
-    await scene.patch(kinds.backups, namespace, "watch-db-last", completed, "status");
+    await expect.poll(said, patience).toContain(`Backup ${name} failed (no bucket): mend it`);
+    const uid = await uidOf(namespace);
+    expect(uid).toBeDefined();
+    // The record goes with its Cluster, as those of scheduled backups do.
+    const [owner] = (await scene.get(kinds.backups, namespace, name))?.metadata.ownerReferences ?? [];
+    expect(owner).toMatchObject({ kind: "Cluster", name: "watch-db", uid });
+    await scene.patch(kinds.backups, namespace, name, completed, "status");
     await expect.poll(() => guildOf(namespace), patience).toBeUndefined();
     expect(await uidOf(namespace)).toBeUndefined();
+  });
+
+  test("takes another last backup when it is declared anew and deleted again", async () => {
+    const spec = { backup, deletionPolicy: "Snapshot", retention: { volumes: "1d" } };
+    const { namespace, guildId } = await bringUpBackedUp("Snapshot", spec);
+    const deletes = async () => {
+      await scene.remove(kinds.guilds, namespace, "watch");
+      const name = await lastBackup(namespace);
+      await scene.patch(kinds.backups, namespace, name, completed, "status");
+      await expect.poll(() => guildOf(namespace), patience).toBeUndefined();
+      return name;
+    };
+    const before = await deletes();
+    await scene.create(kinds.guilds, namespace, makeGuild("watch", guildId, spec));
+    await ready(namespace);
+    expect(await deletes()).not.toBe(before);
   });
 });
 

@@ -282,6 +282,9 @@ describe("what is begun and followed", () => {
       cluster: { name: "watch-db" },
       method: "plugin",
     });
+    const { metadata } = (await scene.get(kinds.backups, "space", name)) ?? {};
+    const cluster = await scene.get(kinds.clusters, "space", "watch-db");
+    expect(metadata?.ownerReferences).toMatchObject([{ kind: "Cluster", uid: cluster?.metadata.uid }]);
   });
 
   test("a restore is declared, and its failure is the command's", async () => {

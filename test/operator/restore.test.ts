@@ -198,7 +198,13 @@ describe("a restore that cannot be done", () => {
 test("with deletionPolicy Delete a guild goes with every Cluster that it had, and with what backed them up", async () => {
   await scene.patch(kinds.guilds, space, "watch", { spec: { deletionPolicy: "Delete" } });
   await scene.remove(kinds.guilds, space, "watch");
-  const all = [kinds.clusters, kinds.networkPolicies, kinds.scheduledBackups, kinds.objectStores];
+  const all = [
+    kinds.clusters,
+    kinds.networkPolicies,
+    kinds.scheduledBackups,
+    kinds.objectStores,
+    kinds.backups,
+  ];
   await eventually(async () => {
     const left = (await Promise.all(all.map((resource) => scene.list(resource, space)))).flat();
     const own = left.filter(({ metadata }) => metadata.labels?.["dkp.dev/guild"] === "watch");
