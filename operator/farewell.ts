@@ -85,7 +85,7 @@ async function own(
 }
 
 /** Deletes all of a kind that outlives the guild's resource; answers whether any was still there. A kind that is missing has none. */
-export async function removeAll(client: KubeClient, guild: DkpGuild, resource: Resource): Promise<boolean> {
+export async function removeAll(client: KubeClient, guild: Identity, resource: Resource): Promise<boolean> {
   const { namespace, name } = guild.metadata;
   const labelSelector = selectorText({ [guildLabel]: name, [guildIdLabel]: guild.spec.guildId });
   const { items } = await client.list(resource, { namespace, labelSelector }).catch((error: unknown) => {

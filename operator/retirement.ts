@@ -3,15 +3,22 @@ import type { KubeClient } from "../runtime/kube/client.ts";
 import { isKubeError } from "../runtime/kube/error.ts";
 import type { KubeObject } from "../runtime/kube/object.ts";
 import { takeBackup } from "./backups.ts";
-import { removeAccounts, removeObject, removeOwn } from "./farewell.ts";
+import { removeAccounts, removeAll, removeObject, removeOwn } from "./farewell.ts";
 import { hasPlugin, scheduledBackupName } from "./guild/backup.ts";
 import { type Identity, belongsTo } from "./guild/child.ts";
 import { databaseOf } from "./guild/database.ts";
 import { hibernationAnnotation } from "./guild/hibernation.ts";
 import { botSelector, childNames, guildIdLabel, guildLabel, selectorText } from "./guild/names.ts";
-import { clusters, deployments, guilds, networkPolicies, scheduledBackups } from "./guild/resources.ts";
+import {
+  clusters,
+  deployments,
+  guilds,
+  networkPolicies,
+  objectStores,
+  scheduledBackups,
+} from "./guild/resources.ts";
 import { hasLivingPods } from "./pods.ts";
-import { deleteAfterAnnotation, removalDate } from "./guild/retention.ts";
+import { deleteAfterAnnotation, policyAnnotation, removalDate } from "./guild/retention.ts";
 
 /** The guild's Clusters, those too that a restore has retired. */
 export async function ownClusters(client: KubeClient, guild: DkpGuild): Promise<KubeObject[]> {
@@ -77,7 +84,11 @@ export async function retire(
     // Nothing is left to back up.
     await removeOwn(client, guild, scheduledBackups, scheduledBackupName(metadata.name));
     if (metadata.annotations?.[deleteAfterAnnotation] !== undefined) continue;
-    const annotations = { [deleteAfterAnnotation]: until, [hibernationAnnotation]: "on" };
+    const annotations = {
+      [deleteAfterAnnotation]: until,
+      [policyAnnotation]: guild.spec.deletionPolicy,
+      [hibernationAnnotation]: "on",
+    };
     await client.mergePatch(clusters, metadata, { metadata: { uid: metadata.uid, annotations } });
   }
   return until;
@@ -88,7 +99,11 @@ export async function takeUpAgain(client: KubeClient, mine: readonly KubeObject[
   const retired = mine.filter(({ metadata }) => metadata.annotations?.[deleteAfterAnnotation] !== undefined);
   return Promise.all(
     retired.map(({ metadata }) => {
-      const annotations = { [deleteAfterAnnotation]: null, [hibernationAnnotation]: null };
+      const annotations = {
+        [deleteAfterAnnotation]: null,
+        [policyAnnotation]: null,
+        [hibernationAnnotation]: null,
+      };
       return client.mergePatch(clusters, metadata, { metadata: { uid: metadata.uid, annotations } });
     }),
   );
@@ -100,23 +115,39 @@ export async function sweep(
   left: readonly KubeObject[],
   nowMs: number,
 ): Promise<number | undefined> {
-  const due = left.flatMap((live) => {
+  const marked = left.flatMap((live) => {
     const at = Date.parse(live.metadata.annotations?.[deleteAfterAnnotation] ?? "");
     return Number.isNaN(at) || live.metadata.deletionTimestamp !== undefined ? [] : [{ live, at }];
   });
-  for (const { live, at } of due) {
-    if (at > nowMs) continue;
-    const { name, namespace = "", labels = {} } = live.metadata;
-    const guild: Identity = {
-      metadata: { name: labels[guildLabel] ?? "", namespace, uid: "" },
-      spec: { guildId: labels[guildIdLabel] ?? "" },
-    };
+  const over = marked.filter(({ at }) => at <= nowMs).map(({ live }) => live);
+  for (const live of over) {
+    const guild = identityOf(live);
     // Declared anew only just now, it keeps what it had.
     if ((await client.get(guilds, guild.metadata)) !== undefined) return undefined;
-    await removeOwn(client, guild, networkPolicies, name);
-    if (left.length === 1) await removeAccounts(client, guild);
+    await removeOwn(client, guild, networkPolicies, live.metadata.name);
+    const staying = left.filter(
+      (other) => other.metadata.deletionTimestamp === undefined && !over.includes(other),
+    );
+    if (!staying.some((other) => belongsTo(guild, other))) await removeRest(client, guild, live);
     await removeObject(client, clusters, live);
   }
-  const rest = due.map(({ at }) => at).filter((at) => at > nowMs);
-  return rest.length === 0 ? undefined : Math.min(...rest) - nowMs;
+  const waiting = marked.map(({ at }) => at).filter((at) => at > nowMs);
+  return waiting.length === 0 ? undefined : Math.min(...waiting) - nowMs;
+}
+
+/** The guild that a Cluster was made for. */
+function identityOf({ metadata }: KubeObject): Identity {
+  const { namespace = "", labels = {} } = metadata;
+  return {
+    metadata: { name: labels[guildLabel] ?? "", namespace, uid: "" },
+    spec: { guildId: labels[guildIdLabel] ?? "" },
+  };
+}
+
+/** Removes what a guild has beside its Clusters. Before the last of those, which is what brings us here. */
+async function removeRest(client: KubeClient, guild: Identity, last: KubeObject): Promise<void> {
+  // After Snapshot the last backup could not be restored without it.
+  if (last.metadata.annotations?.[policyAnnotation] === "Delete")
+    await removeAll(client, guild, objectStores);
+  await removeAccounts(client, guild);
 }

@@ -3,6 +3,8 @@ import { timestamp } from "./time.ts";
 
 /** On a Cluster whose guild is gone: when it may be removed, RFC 3339. */
 export const deleteAfterAnnotation = "dkp.dev/delete-after";
+/** On such a Cluster: the deletionPolicy that its guild had. */
+export const policyAnnotation = "dkp.dev/deletion-policy";
 
 const hourMs = 3_600_000;
 

@@ -231,18 +231,31 @@ describe("a guild that is deleted with a time to keep its database", () => {
     expect(Object.keys(await annotations(namespace))).not.toContain("cnpg.io/hibernation");
   });
 
-  test("is removed with all that it left when the time is over, also by an operator that starts later", async () => {
-    const { namespace } = await bringUp("Delete", { retention });
+  test.each([
+    ["Delete", "its ObjectStore too", []],
+    ["Snapshot", "but for the ObjectStore of its last backup", ["watch-backups"]],
+  ])("is removed with all that it left when the time is over, under %s %s", async (policy, _, stores) => {
+    const { namespace } = await bringUpBackedUp(policy, { retention });
+    const { metadata, ...cluster } = (await scene.get(kinds.clusters, namespace, "watch-db")) ?? {};
+    // As a restore leaves it.
+    const another = { ...cluster, metadata: { name: "watch-db-1", labels: metadata?.labels } };
+    await scene.create(kinds.clusters, namespace, another);
     await scene.remove(kinds.guilds, namespace, "watch");
+    if (policy === "Snapshot")
+      await scene.patch(kinds.backups, namespace, await lastBackup(namespace), completed, "status");
     await expect.poll(() => guildOf(namespace), patience).toBeUndefined();
+    expect(await scene.list(kinds.objectStores, namespace)).toHaveLength(1);
+    // By an operator that starts later.
     await operator.stop();
     const marks = { "dkp.dev/delete-after": "2020-01-01T00:00:00Z" };
-    await scene.patch(kinds.clusters, namespace, "watch-db", { metadata: { annotations: marks } });
-    expect(await uidOf(namespace)).toBeDefined();
+    for (const name of ["watch-db", "watch-db-1"])
+      await scene.patch(kinds.clusters, namespace, name, { metadata: { annotations: marks } });
     await start();
-    await expect.poll(() => uidOf(namespace), patience).toBeUndefined();
-    await expect.poll(() => scene.get(kinds.secrets, namespace, "watch-runtime"), patience).toBeUndefined();
+    await expect.poll(() => scene.list(kinds.clusters, namespace), patience).toEqual([]);
+    expect(await scene.get(kinds.secrets, namespace, "watch-runtime")).toBeUndefined();
     expect(await scene.get(kinds.networkPolicies, namespace, "watch-db")).toBeUndefined();
+    const left = await scene.list(kinds.objectStores, namespace);
+    expect(left.map((store) => store.metadata.name)).toEqual(stores);
   });
 });
 
