@@ -74,15 +74,14 @@ type Controls = {
   backsUp: boolean;
 };
 
-/** The bot at its start: it says which restore it found in its configuration, and waits for an officer unless its ledger has the confirmation. */
-async function botStarts(scene: Scene, space: string): Promise<void> {
+/** The bot while it runs: it says which restore it finds in its configuration, and waits for an officer unless its ledger has the confirmation. */
+async function botReads(scene: Scene, space: string): Promise<void> {
   const config = await scene.part(kinds.configMaps, space, "watch-config", "data");
   const { restore } = parse(String(config["config.yaml"])) as { restore?: { id: string } };
   const before = await scene.get(kinds.configMaps, space, "watch-report");
-  const said = (before?.["data"] ?? {}) as { "report.json"?: string };
-  const known = (JSON.parse(said["report.json"] ?? "{}") as { restore?: { id: string; state: string } })
-    .restore;
-  if (known !== undefined && known.id === restore?.id && known.state === "confirmed") return;
+  const { "report.json": said } = (before?.["data"] ?? {}) as { "report.json"?: string };
+  const known = (JSON.parse(said ?? "{}") as { restore?: { id: string } }).restore;
+  if (said !== undefined && known?.id === restore?.id) return;
   const waits = restore === undefined ? {} : { restore: { id: restore.id, state: "awaitingConfirmation" } };
   // An officer who confirms at this very moment is not contradicted.
   const metadata = { resourceVersion: before?.metadata.resourceVersion };
@@ -118,11 +117,12 @@ async function round(scene: Scene, space: string, { recovers, backsUp }: Control
   await jobsEnd(scene, space, "Complete", "watch-migrate");
   const bot = await scene.get(kinds.deployments, space, "watch-bot");
   const seen = (bot?.["status"] as { observedGeneration?: number } | undefined)?.observedGeneration;
-  if (bot === undefined || seen === bot.metadata.generation) return;
-  await podsRun(scene, space, "watch");
+  if (bot === undefined) return;
+  if (seen !== bot.metadata.generation) await podsRun(scene, space, "watch");
   // Looked at again, because what runs now may be newer than what was seen above.
   const { replicas } = await scene.part(kinds.deployments, space, "watch-bot");
-  if (replicas !== 0) await botStarts(scene, space);
+  // Its configuration may come after its pods.
+  if (replicas !== 0) await botReads(scene, space);
 }
 
 /** Everybody plays for the guild `watch`, the plugin and PostgreSQL's recovery too, as `controls` says at the time. */
