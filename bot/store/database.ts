@@ -4,7 +4,7 @@ import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { clientConfig, credentials } from "./connection.ts";
 import type { DatabaseSettings } from "./connection.ts";
-import { WrongLedger } from "./failure.ts";
+import { WrongLedger, isUnheard } from "./failure.ts";
 import type { Tables } from "./tables.ts";
 
 export type Database = {
@@ -120,8 +120,24 @@ function clientClass(
       // A connection may break between a query and its way back into the pool, when nobody else listens.
       this.on("error", () => undefined);
       made.set(this, credentialsOrNone(settings));
+      endWhenUnheard(this);
     }
   };
+}
+
+/**
+ * Ends a connection whose query was given up while the server still had it. pg-pool does so itself; Kysely puts the connection back
+ * whatever became of its query, and the next one would wait behind it.
+ */
+function endWhenUnheard(client: pg.Client): void {
+  const query = client.query.bind(client) as (...given: unknown[]) => unknown;
+  client.query = ((...given: unknown[]) => {
+    const answer = query(...given);
+    if (answer instanceof Promise) {
+      answer.catch((error: unknown) => (isUnheard(error) ? client.end() : undefined)).catch(() => undefined);
+    }
+    return answer;
+  }) as pg.Client["query"];
 }
 
 /**

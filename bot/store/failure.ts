@@ -1,6 +1,14 @@
-/** The claim was taken over by another replica, which answers it: say nothing. */
+/**
+ * The claim is not this replica's any more: another took it over and answers it, or a failover lost it, and then nobody would.
+ * Say nothing and claim again, which tells.
+ */
 export class ClaimLost extends Error {
   override readonly name = "ClaimLost";
+}
+
+/** The database stayed away for the command timeout. */
+export class DatabaseAway extends Error {
+  override readonly name = "DatabaseAway";
 }
 
 /** Another holder raised the leader term: stop leading. */
@@ -24,6 +32,8 @@ const transientStates = new Set([
   "57P02",
   "57P03",
   "25006",
+  // A statement that took too long, such as one behind a lock.
+  "57014",
   // A password that has just been rotated: files are read again on the next connection.
   "28P01",
 ]);
@@ -43,6 +53,9 @@ const transientCodes = new Set([
 
 /** True for a failure of the database or the way to it that another attempt may not meet. */
 export function isTransient(error: unknown): boolean {
+  if (error instanceof DatabaseAway) {
+    return true;
+  }
   if (error instanceof AggregateError) {
     return error.errors.some(isTransient);
   }
@@ -58,6 +71,11 @@ export function isTransient(error: unknown): boolean {
       error.message,
     )
   );
+}
+
+/** True for a query that was given up because its answer did not come: the server may carry it out all the same. */
+export function isUnheard(error: unknown): boolean {
+  return error instanceof Error && error.message === "Query read timeout";
 }
 
 /** The SQLSTATE or system error code of a failure. */

@@ -104,6 +104,25 @@ describe("the pool", () => {
     await database.close();
   });
 
+  test("drops a connection on which the server fell silent, so that nobody waits behind it", async () => {
+    const { name } = await server.createDatabase();
+    const impatient = { poolMin: 0, poolMax: 1, commandTimeoutMs: 200, sslMode: "require" } as const;
+    const database = openDatabase(databaseSettingsFromUrl(server.url(name), impatient));
+    const backend = async (): Promise<number> => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(database.kysely);
+      return rows[0]?.pid ?? 0;
+    };
+    const silent = await backend();
+    process.kill(silent, "SIGSTOP");
+    try {
+      await expect(backend()).rejects.toThrow("Query read timeout");
+      expect(await backend()).not.toBe(silent);
+    } finally {
+      process.kill(silent, "SIGCONT");
+    }
+    await database.close();
+  });
+
   test("comes back after its server was restarted", async () => {
     const { ownerUrl } = await server.createDatabase();
     const database = openDatabase(databaseSettingsFromUrl(ownerUrl, { ...pool, sslMode: "require" }));
