@@ -16,15 +16,16 @@ import type { ButtonInvocation, CommandInvocation } from "./interaction.ts";
 import { account } from "./members.ts";
 import { message, visibilityFlags, type MessageBody } from "./message.ts";
 import type { BotMetrics, CommandResult } from "./metrics.ts";
-import { replyCall, tokenLifeMs } from "./outgoing.ts";
+import { replyCall } from "./outgoing.ts";
 import { isOfficer, notAnOfficer } from "./permissions.ts";
+import { persistently } from "./persistently.ts";
 import { refusalText } from "./refusal-text.ts";
 import type { Responder } from "./responder.ts";
 
 type Claimed = { id: string; epoch: number };
 
-/** Carries a claimed command out and answers it; never throws. */
-export type Handle = (invocation: Taken, claim: Claimed, responder: Responder) => Promise<void>;
+/** Carries a claimed command out and answers it; never throws. When the claim was `lost` on the way, nothing was said. */
+export type Handle = (invocation: Taken, claim: Claimed, responder: Responder) => Promise<CommandResult>;
 
 export type HandleOptions = {
   surroundings: Surroundings;
@@ -33,9 +34,6 @@ export type HandleOptions = {
   telemetry: Telemetry;
   log: Logger;
 };
-
-/** A change that failed for an operational reason is tried so often in all; each try already waits for the database. */
-const attempts = 3;
 
 type Taken = CommandInvocation | ButtonInvocation;
 
@@ -52,20 +50,24 @@ export function handler(options: HandleOptions): Handle {
       )
       .catch(async (error: unknown): Promise<CommandResult> => {
         if (error instanceof ClaimLost) {
-          log.info(facts, "another replica took the command over");
+          log.info(facts, "the claim is another replica's by now, or was lost with the database");
           return "lost";
         }
         const reference = randomBytes(4).toString("hex");
         log.error({ ...facts, err: error, reference }, "command failed");
         const sorry = `Something went wrong here (reference \`${reference}\`): check \`/dkp history\` before you try again.`;
-        await show(options, invocation, message(sorry), claim, responder).catch((failure: unknown) =>
-          log.warn({ ...facts, err: failure }, "the failure could not be recorded"),
+        return show(options, invocation, message(sorry), claim, responder).then(
+          () => "failed" as const,
+          (failure: unknown) => {
+            log.warn({ ...facts, err: failure }, "the failure could not be recorded");
+            return failure instanceof ClaimLost ? "lost" : "failed";
+          },
         );
-        return "failed";
       });
     const elapsedMs = surroundings.now() - startedAtMs;
     metrics.command(name, result, elapsedMs / 1000);
     log.info({ ...facts, result, elapsedMs }, "command");
+    return result;
   };
 }
 
@@ -75,12 +77,15 @@ async function carryOut(
   claim: Claimed,
   responder: Responder,
 ): Promise<CommandResult> {
-  const doing = await whatToDo(invocation, options.surroundings);
+  const doing = await persistently(() => whatToDo(invocation, options.surroundings), invocation, options);
   if (doing.kind === "change") {
     const once = () => change(options, invocation, doing.change, claim, responder);
     return persistently(once, invocation, options);
   }
-  const body = doing.kind === "answer" ? await doing.answer() : message(doing.sentence);
+  const body =
+    doing.kind === "answer"
+      ? await persistently(() => doing.answer(), invocation, options)
+      : message(doing.sentence);
   await show(options, invocation, body, claim, responder);
   return doing.kind === "answer" ? "ok" : "denied";
 }
@@ -121,18 +126,31 @@ function isReply({ call }: OutboxRow): boolean {
 
 /** An answer that changes nothing may be given twice, so it is shown first and the claim finished afterwards. */
 async function show(
-  { surroundings, delivery, log }: HandleOptions,
+  options: HandleOptions,
   invocation: Taken,
   body: MessageBody,
   claim: Claimed,
   responder: Responder,
 ): Promise<void> {
+  const { surroundings, delivery, log } = options;
   const call = replyCall(invocation, body, ephemeral(invocation));
   const shown = await responder.answer(call.body).catch((error: unknown) => {
     log.warn({ err: error, interaction: invocation.id }, "answer not delivered, leaving it to the outbox");
     return undefined;
   });
-  const rows = await finish(surroundings.database, claim, shown === undefined ? [call] : []);
+  const finished = (calls: OutgoingCall[]) =>
+    persistently(() => finish(surroundings.database, claim, calls), invocation, options);
+  if (shown !== undefined) {
+    // What was shown stays, whatever becomes of the claim: at worst it is shown again.
+    await finished([]).catch((error: unknown) =>
+      log.warn({ err: error, interaction: invocation.id }, "answered, but the claim could not be finished"),
+    );
+    return;
+  }
+  const rows = await finished([call]);
+  if (rows.length === 0) {
+    throw new ClaimLost("the answer could not be left to the outbox");
+  }
   void delivery.send(rows);
 }
 
@@ -202,24 +220,4 @@ function rendered(invocation: Taken, deed: Change, decision: Decision, view: Vie
   }
   const { reply, announcements = [] } = deed.shown(decision.outcome, view);
   return [replyCall(invocation, reply, ephemeral(invocation)), ...announcements];
-}
-
-/** Tries a change again after an operational failure: the interaction's id makes a repetition find its first outcome. */
-async function persistently(
-  deed: () => Promise<CommandResult>,
-  { createdAtMs, id }: Taken,
-  { surroundings, log }: HandleOptions,
-): Promise<CommandResult> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await deed();
-    } catch (error) {
-      const hopeless =
-        error instanceof ClaimLost || error instanceof TypeError || error instanceof RangeError;
-      if (hopeless || attempt === attempts || surroundings.now() > createdAtMs + tokenLifeMs) {
-        throw error;
-      }
-      log.warn({ err: error, interaction: id, attempt }, "command not carried out, trying again");
-    }
-  }
 }

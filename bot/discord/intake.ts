@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { APIInteraction } from "discord.js";
 import { InteractionResponseType } from "./discord-js.ts";
 import type { Logger } from "../../runtime/log.ts";
-import { claim, finish, orphans, type Claim } from "../store/inbox.ts";
+import { claim, finish, orphans, type Arrival, type Claim } from "../store/inbox.ts";
 import { slashCommand } from "./catalog.ts";
 import type { Surroundings } from "./command.ts";
 import { answerFlags, commandName, type Handle } from "./handle.ts";
@@ -14,14 +14,14 @@ import {
   type CommandInvocation,
   type Invocation,
 } from "./interaction.ts";
-import type { BotMetrics } from "./metrics.ts";
+import type { BotMetrics, CommandResult } from "./metrics.ts";
 import { tokenLifeMs } from "./outgoing.ts";
 import { responder, type Responder } from "./responder.ts";
 
 export type Intake = {
   /** Takes an interaction as it came from the gateway. */
   receive(payload: APIInteraction): void;
-  /** Takes over what replicas left unfinished that are gone. */
+  /** Takes over what nobody works on: what replicas left that are gone, and what this one took without knowing or failed at. */
   takeOver(): Promise<void>;
   /** Takes nothing more and waits for what was taken. */
   stop(): Promise<void>;
@@ -29,7 +29,7 @@ export type Intake = {
 
 export type IntakeOptions = {
   surroundings: Surroundings;
-  /** This replica's id, which changes when its connection to the database does. */
+  /** This replica's id (presence.ts). */
   replica(): number;
   interactions: InteractionApi;
   handle: Handle;
@@ -53,19 +53,25 @@ type Taken = CommandInvocation | ButtonInvocation;
 
 /**
  * Every replica receives every interaction; whoever inserts it first owns it. So a killed replica costs no command, and
- * nobody has to be asked who is responsible.
+ * nobody has to be asked who is responsible. Whoever owns one and does not work on it takes it up again (`takeOver`).
  */
 export function intake(options: IntakeOptions): Intake {
   const { surroundings, log, metrics } = options;
   const stopping = new AbortController();
   const way: Way = { ...options, stopping: stopping.signal };
-  const working = new Set<Promise<void>>();
+  const inHand = new Map<string, Promise<void>>();
 
-  function track(work: Promise<void>): void {
-    const tracked = work
-      .catch((error: unknown) => log.error({ err: error }, "an interaction was lost"))
-      .finally(() => working.delete(tracked));
-    working.add(tracked);
+  function pursue(id: string, work: () => Promise<void>): void {
+    // Two sessions that overlap bring it twice, and a claim may be found that was made without our knowing.
+    if (inHand.has(id)) {
+      return;
+    }
+    const pursued = work()
+      .catch((error: unknown) =>
+        log.error({ err: error, interaction: id }, "an interaction was dropped, to be taken up again"),
+      )
+      .finally(() => inHand.delete(id));
+    inHand.set(id, pursued);
   }
 
   return {
@@ -80,21 +86,33 @@ export function intake(options: IntakeOptions): Intake {
         return;
       }
       metrics.lag((surroundings.now() - taken.createdAtMs) / 1000);
-      track(taken.kind === "autocomplete" ? offerChoices(way, taken) : take(way, taken));
+      pursue(taken.id, () =>
+        taken.kind === "autocomplete" ? offerChoices(way, taken) : take(way, taken, surroundings.now()),
+      );
     },
     async takeOver() {
-      const grace = { graceMs: orphanGraceMs };
-      for (const orphan of await orphans(surroundings.database, options.replica(), grace)) {
-        const taken = understood(orphan.payload as APIInteraction, log);
-        if (taken !== undefined && taken.kind !== "autocomplete") {
+      if (stopping.signal.aborted) {
+        return;
+      }
+      const { database } = surroundings;
+      const which = { graceMs: orphanGraceMs, inHand: [...inHand.keys()] };
+      for (const { interactionId, epoch, payload, receivedAtMs } of await orphans(
+        database,
+        options.replica(),
+        which,
+      )) {
+        const taken = understood(payload as APIInteraction, log);
+        if (taken === undefined || taken.kind === "autocomplete") {
+          await finish(database, { id: interactionId, epoch }, []);
+        } else {
           log.info({ interaction: taken.id, command: commandName(taken) }, "taking over a command");
-          track(work(way, taken, orphan.epoch, responderOf(way, taken), true));
+          pursue(taken.id, () => take(way, taken, receivedAtMs, epoch));
         }
       }
     },
     async stop() {
       stopping.abort();
-      await Promise.allSettled(working);
+      await Promise.allSettled(inHand.values());
     },
   };
 }
@@ -109,27 +127,13 @@ function understood(payload: APIInteraction, log: Logger): Invocation | undefine
   }
 }
 
-/** The way of one interaction: claim it, or announce an answer and claim it once the database is back. */
-async function take(way: Way, taken: Taken): Promise<void> {
-  const { stopping, log } = way;
-  const { now } = way.surroundings;
-  const receivedAtMs = now();
+/**
+ * The way of one interaction: claim it and carry it out. A claim that is lost on the way is made again: either another replica
+ * has the interaction and answers it, or a failover lost the claim, and then nobody else would.
+ * @param inherited the epoch of a claim that was taken over
+ */
+async function take(way: Way, taken: Taken, receivedAtMs: number, inherited?: number): Promise<void> {
   const answer = responderOf(way, taken);
-  let won = await claimed(way, taken, receivedAtMs);
-  if (won === "unavailable") {
-    log.warn({ interaction: taken.id }, "the database is slow or away: command announced, not yet claimed");
-    await answer.defer();
-  }
-  while (won === "unavailable" && now() < taken.createdAtMs + tokenLifeMs && !stopping.aborted) {
-    await sleep(250, undefined, { signal: stopping }).catch(() => undefined);
-    won = await claimed(way, taken, receivedAtMs);
-  }
-  if (won !== "unavailable" && won.claimed) {
-    await work(way, taken, won.epoch, answer, false);
-  }
-}
-
-async function claimed(way: Way, taken: Taken, receivedAtMs: number): Promise<Claim | "unavailable"> {
   const arrival = {
     interactionId: taken.id,
     payload: taken.payload,
@@ -137,8 +141,34 @@ async function claimed(way: Way, taken: Taken, receivedAtMs: number): Promise<Cl
     replica: way.replica(),
     receivedAtMs,
   };
+  let epoch = inherited ?? (await won(way, taken, arrival, answer));
+  while (epoch !== undefined && (await work(way, taken, epoch, answer, inherited !== undefined)) === "lost") {
+    epoch = await won(way, taken, arrival, answer);
+  }
+}
+
+/**
+ * Claims an interaction, however long the database takes; meanwhile an answer is announced.
+ * @returns the claim's epoch; undefined when another replica was first, or it is too late
+ */
+async function won(way: Way, taken: Taken, arrival: Arrival, answer: Responder): Promise<number | undefined> {
+  const { stopping, log } = way;
+  const { now } = way.surroundings;
+  let claim = await claimed(way, arrival);
+  if (claim === "unavailable") {
+    log.warn({ interaction: taken.id }, "the database is slow or away: command announced, not yet claimed");
+    await answer.defer();
+  }
+  while (claim === "unavailable" && now() < taken.createdAtMs + tokenLifeMs && !stopping.aborted) {
+    await sleep(250, undefined, { signal: stopping }).catch(() => undefined);
+    claim = await claimed(way, arrival);
+  }
+  return claim !== "unavailable" && claim.claimed ? claim.epoch : undefined;
+}
+
+async function claimed(way: Way, arrival: Arrival): Promise<Claim | "unavailable"> {
   return claim(way.surroundings.database, arrival, { timeoutMs: claimTimeoutMs }).catch((error: unknown) => {
-    way.log.debug({ err: error, interaction: taken.id }, "claim not possible");
+    way.log.debug({ err: error, interaction: arrival.interactionId }, "claim not possible");
     return "unavailable" as const;
   });
 }
@@ -149,7 +179,7 @@ async function work(
   epoch: number,
   answer: Responder,
   doubtful: boolean,
-): Promise<void> {
+): Promise<CommandResult> {
   const { database, now } = way.surroundings;
   const own = { id: taken.id, epoch };
   const old = now() - taken.createdAtMs > doubtfulAfterMs;
@@ -158,11 +188,11 @@ async function work(
     way.log.warn({ command: name, interaction: taken.id }, "too late to be answered, not carried out");
     way.metrics.command(name, "expired", 0);
     await finish(database, own, []);
-    return;
+    return "expired";
   }
   const waitMs = Math.max(0, taken.createdAtMs + announceAfterMs - now());
   const announce = setTimeout(() => void answer.defer(), waitMs);
-  await way.handle(taken, own, answer).finally(() => clearTimeout(announce));
+  return way.handle(taken, own, answer).finally(() => clearTimeout(announce));
 }
 
 function responderOf({ interactions, surroundings }: Way, taken: Taken): Responder {

@@ -66,11 +66,15 @@ export type Orphan = {
   readonly receivedAtMs: number;
 };
 
-/** Takes over claims that are not finished and whose replica is gone; their epoch rises, so that it cannot finish them. */
+/**
+ * Takes over claims that are not finished and that nobody works on: those whose replica is gone, and this replica's own that are not
+ * among the interactions that it has `inHand` (it took them and never heard of it, or failed at them). Their epoch rises, so that
+ * whoever had them cannot finish them.
+ */
 export async function orphans(
   { pool }: Database,
   replica: number,
-  { graceMs }: { readonly graceMs: number },
+  { graceMs, inHand }: { readonly graceMs: number; readonly inHand: readonly string[] },
 ): Promise<Orphan[]> {
   const { rows } = await pool.query<{
     interaction_id: string;
@@ -83,12 +87,13 @@ export async function orphans(
     text: `with living as materialized (${livingReplicas}), orphan as (
         select interaction_id from inbox
         where finished_at is null and claimed_at < now() - $2 * interval '1 millisecond'
-          and received_at > now() - ${life} and owner <> $1 and owner not in (select id from living)
+          and received_at > now() - ${life} and interaction_id <> all($3::text[])
+          and (owner = $1 or owner not in (select id from living))
         order by claimed_at limit 50 for update skip locked)
       update inbox set owner = $1, epoch = epoch + 1, claimed_at = now()
       from orphan where inbox.interaction_id = orphan.interaction_id
       returning inbox.interaction_id, epoch, payload, token, received_at`,
-    values: [replica, graceMs],
+    values: [replica, graceMs, inHand],
   });
   return rows.map((row) => ({
     interactionId: row.interaction_id,
@@ -102,7 +107,7 @@ export async function orphans(
 /**
  * Finishes a claim that needs no append: an answer that only reads. The calls are owed from now on, leased to the
  * claim's replica.
- * @returns the owed calls; none when the claim was finished or taken over before
+ * @returns the owed calls; none when the claim was finished, taken over or lost before
  */
 export async function finish(
   { pool }: Database,

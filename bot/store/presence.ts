@@ -48,7 +48,8 @@ export async function openPresence(database: Database, options: PresenceOptions 
       leads = false;
       const lost = client;
       client = undefined;
-      await lost?.end().catch(() => undefined);
+      // Not waited for: a server that vanished never says that it heard.
+      lost?.end().catch(() => undefined);
       await pause(250 * (0.5 + Math.random()), undefined, { signal: stopping.signal }).catch(() => undefined);
       if (!stopping.signal.aborted) {
         client = await introduce(database, id, onNotified).catch(() => undefined);

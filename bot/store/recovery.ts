@@ -29,7 +29,7 @@ export async function callsOf(pool: Pool, batch: string): Promise<AppendedCalls>
   return { ids: rows.map(({ id }) => Number(id)), messages: {} };
 }
 
-/** How an interaction stands: answered with a decision, still claimed with this epoch, or somebody else's. */
+/** How an interaction stands: answered with a decision, still claimed with this epoch, or somebody else's or nobody's. */
 export type Claimed = { readonly answered: Decision | undefined; readonly version: number } | "open" | "lost";
 
 /** Reads how interactions stand, by id. */

@@ -63,9 +63,9 @@ export type Appended = { readonly seq: number; readonly atMs: number; readonly e
 export type GuildLedger = {
   /**
    * Decides and appends, in order of arrival, many requests at once.
-   * @throws ClaimLost when the interaction was taken over by another replica, which answers it
+   * @throws ClaimLost when the claim is not this replica's any more
    * @throws TermLost when `term` no longer holds: stop leading
-   * @throws Error with `cause` when the database stayed away for the command timeout
+   * @throws DatabaseAway with `cause` when the database stayed away for the command timeout
    */
   execute(request: Request): Promise<Executed>;
   /** What `execute` would decide now, without writing. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Faulty, prepare, write } from "./attempt.ts";
 import type { Job, Prepared } from "./attempt.ts";
-import { ClaimLost, TermLost, isTransient, sqlState } from "./failure.ts";
+import { ClaimLost, DatabaseAway, TermLost, isTransient, sqlState } from "./failure.ts";
 import type { Core } from "./guild-ledger.ts";
 import { claimsOf, owedFor, tookPlace } from "./recovery.ts";
 
@@ -102,7 +102,7 @@ async function afterLostRace(core: Core, jobs: readonly Job[]): Promise<readonly
   });
 }
 
-/** Ends the jobs whose interaction was answered before or belongs to another replica. */
+/** Ends the jobs whose interaction was answered before, or whose claim is another replica's or gone. */
 async function withoutClaimed(core: Core, jobs: readonly Job[], cause: unknown): Promise<readonly Job[]> {
   const { pool } = core.database;
   const claims = await claimsOf(
@@ -120,7 +120,7 @@ async function withoutClaimed(core: Core, jobs: readonly Job[], cause: unknown):
     if (claim === "open") {
       open.push(job);
     } else if (interaction === undefined || claim === "lost" || claim.answered === undefined) {
-      job.reject(new ClaimLost("another replica answers this interaction", { cause }));
+      job.reject(new ClaimLost("the claim of this interaction is another's or gone", { cause }));
     } else {
       const outgoing = await owedFor(pool, interaction.id, core.replica);
       job.resolve({ decision: claim.answered, outgoing, repeated: true, version: claim.version });
@@ -135,7 +135,7 @@ function withoutExpired(jobs: readonly Job[], cause: unknown): Job[] {
     if (job.deadlineMs > nowMs) {
       return true;
     }
-    job.reject(new Error("the database stayed away for too long", { cause }));
+    job.reject(new DatabaseAway("the database stayed away for too long", { cause }));
     return false;
   });
 }

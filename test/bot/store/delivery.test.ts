@@ -72,18 +72,31 @@ describe("claims", () => {
     ];
     await claim(database, arrival("1", dead.id), patient);
     await claim(database, arrival("2", living.id), patient);
-    expect(await orphans(database, heir.id, { graceMs: 0 })).toEqual([]);
+    expect(await orphans(database, heir.id, { graceMs: 0, inHand: [] })).toEqual([]);
     await dead.close();
     await vi.waitFor(async () => {
-      const taken = await orphans(database, heir.id, { graceMs: 0 });
+      const taken = await orphans(database, heir.id, { graceMs: 0, inHand: [] });
       expect(taken).toMatchObject([
         { interactionId: "1", epoch: 2, payload: { name: "dkp" }, token: "secret" },
       ]);
     });
-    expect(await orphans(database, living.id, { graceMs: 0 })).toEqual([]);
+    expect(await orphans(database, heir.id, { graceMs: 0, inHand: ["1"] })).toEqual([]);
+    expect(await orphans(database, living.id, { graceMs: 0, inHand: ["2"] })).toEqual([]);
     expect(await finish(database, { id: "1", epoch: 1 }, [reply("1")])).toEqual([]);
     expect(await finish(database, { id: "1", epoch: 2 }, [reply("1")])).toHaveLength(1);
     await Promise.all([living.close(), heir.close()]);
+    await database.close();
+  });
+
+  test("that a replica has and does not work on are its own to take up again", async () => {
+    const { database } = await migratedDatabase(server);
+    const [one, other] = [await openPresence(database), await openPresence(database)];
+    await claim(database, arrival("1", one.id), patient);
+    await claim(database, arrival("2", one.id), patient);
+    expect(await orphans(database, other.id, { graceMs: 0, inHand: [] })).toEqual([]);
+    const taken = await orphans(database, one.id, { graceMs: 0, inHand: ["1"] });
+    expect(taken).toMatchObject([{ interactionId: "2", epoch: 2 }]);
+    await Promise.all([one.close(), other.close()]);
     await database.close();
   });
 
