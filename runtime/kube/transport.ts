@@ -13,6 +13,9 @@ export type HttpResponse = {
   status: number;
   header(name: string): string | undefined;
   text(): Promise<string>;
+};
+
+export type HttpStream = HttpResponse & {
   /** The body piece by piece; leaving the loop closes the connection. */
   body: AsyncIterable<Buffer>;
 };
@@ -21,6 +24,6 @@ export type HttpResponse = {
 export type Transport = {
   request(request: HttpRequest): Promise<HttpResponse>;
   /** As `request`, on a connection of its own. */
-  stream(request: HttpRequest): Promise<HttpResponse>;
+  stream(request: HttpRequest): Promise<HttpStream>;
   close(): Promise<void>;
 };
