@@ -22,16 +22,22 @@ const isOf = (set: Set<string>) => (child: Child) => set.has(child.resource.kind
 
 /**
  * Makes the children what they ought to be, those that do not depend on one another side by side. Sends nothing for a child that is
- * already right, and never touches an object that is not the guild's.
+ * already right, and never touches an object that is not the guild's. `onApplied` is told of each as soon as it is answered, so that the
+ * watch, which tells of it a moment later, tells nothing new.
  */
 export async function applyChildren(
   client: KubeClient,
   guild: DkpGuild,
   children: Child[],
   live: ReadonlyMap<string, KubeObject>,
+  onApplied: (result: Applied) => void,
 ): Promise<Applied[]> {
-  const wave = (wanted: Child[]) =>
-    Promise.all(wanted.map((child) => applyChild(client, guild, child, live.get(childKey(child.object)))));
+  const one = async (child: Child) => {
+    const result = await applyChild(client, guild, child, live.get(childKey(child.object)));
+    onApplied(result);
+    return result;
+  };
+  const wave = (wanted: Child[]) => Promise.all(wanted.map(one));
   const stores = await wave(children.filter(isOf(foremost)));
   const middle = children.filter((child) => !isOf(foremost)(child) && !isOf(last)(child));
   const first = [...stores, ...(await wave(middle))];

@@ -143,9 +143,10 @@ async function advance(reconciler: Reconciler, guild: DkpGuild, before: Observat
   const { client, settings } = reconciler;
   const facts = progress(guild, settings, before);
   const wanted = desired(guild, settings, before, facts, reconciler.newPassword);
-  const applied = await applyChildren(client, guild, wanted, before.children);
+  const applied = await applyChildren(client, guild, wanted, before.children, (result) =>
+    keepInMind(reconciler, guild, result),
+  );
   reconciler.note?.(outcomeCounts(applied));
-  for (const result of applied) keepInMind(reconciler, guild, result);
   const after = withApplied(before, applied);
   const now = progress(guild, settings, after);
   for (const { resource, object } of obsolete(guild, after, now)) {

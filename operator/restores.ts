@@ -114,15 +114,13 @@ async function begin(turn: Turn, observation: Observation, facts: Progress): Pro
   }
   const { client, settings, world } = turn.reconciler;
   const wanted = restoredCluster(turn.guild, settings, turn.restore, from, observation.children);
-  const applied = await applyChildren(client, turn.guild, wanted, observation.children);
+  const applied = await applyChildren(client, turn.guild, wanted, observation.children, (each) => {
+    if ("live" in each) world.remember(each.child.resource, each.live);
+  });
   const refused = applied.flatMap((each) => (each.outcome === "refused" ? [each.error] : []));
   if (refused.length > 0) throw new AggregateError(refused, "the API server refused the restored Cluster");
   const children = new Map(observation.children);
-  for (const each of applied) {
-    if (!("live" in each)) continue;
-    world.remember(each.child.resource, each.live);
-    children.set(childKey(each.live), each.live);
-  }
+  for (const each of applied) if ("live" in each) children.set(childKey(each.live), each.live);
   const made = clusterFor(turn.restore, children);
   if (made === undefined) {
     const taken = applied

@@ -25,6 +25,8 @@ export type ObjectCache<T extends KubeObject> = {
    * somebody else that it contains is not announced again. What is held of the same version is replaced, so that less of it may be kept.
    */
   remember(object: T): void;
+  /** For the reflector: whether an event of this version echoes a write that was remembered. Asked once of each. */
+  isEcho(resourceVersion: string): boolean;
   /** For the reflector: takes in what list and watch say and answers what changed (none, one, or a deletion and an addition). */
   put(object: T): CacheChange<T>[];
   /** For the reflector: the watch says that the object is gone. */
@@ -48,36 +50,18 @@ export type CacheOptions<T> = {
 
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
-/** Where the mark of all namespaces is kept; no namespace has an empty name. */
-const everywhere = "";
-
 /** An empty cache. */
 export function objectCache<T extends KubeObject>(options: CacheOptions<T> = {}): ObjectCache<T> {
   const objects = new Map<string, T>();
   const indexes = indexSet(options.indexes ?? {});
-  const delivered = new Map<string, string>();
-  const keyOf = (object: T) => objectKey(object.metadata);
+  const delivered = deliveries();
+  /** Versions that the watch has yet to deliver. */
+  const echoes = new Set<string | undefined>();
   const trimmed = (object: T) => (options.trim ?? ((same: T) => same))(withoutBulk(object));
-  const hold = (object: T) => {
-    const key = keyOf(object);
-    const previous = objects.get(key);
-    if (previous !== undefined) indexes.drop(previous);
-    objects.set(key, object);
-    indexes.add(object);
-    options.onHeld?.(object);
-  };
-  const drop = (object: T) => {
-    objects.delete(keyOf(object));
-    indexes.drop(object);
-    options.onDropped?.(object);
-  };
+  const { hold, drop } = holding(objects, indexes, options);
   const dropAll = (gone: T[]): CacheChange<T>[] => {
     for (const object of gone) drop(object);
     return gone.map((object) => ({ type: "deleted", object }));
-  };
-  const isDelivered = ({ metadata }: T) => {
-    const mark = delivered.get(everywhere) ?? delivered.get(metadata.namespace ?? everywhere);
-    return mark !== undefined && !isNewer(metadata.resourceVersion, mark);
   };
 
   return {
@@ -90,8 +74,13 @@ export function objectCache<T extends KubeObject>(options: CacheOptions<T> = {})
     },
     remember(object) {
       const held = objects.get(keyOf(object));
-      if (isCopy(held, object) || (!isDelivered(object) && isNews(held, object))) hold(trimmed(object));
+      if (isCopy(held, object)) hold(trimmed(object));
+      else if (!delivered.include(object) && isNews(held, object)) {
+        hold(trimmed(object));
+        echoes.add(object.metadata.resourceVersion);
+      }
     },
+    isEcho: (resourceVersion) => echoes.delete(resourceVersion),
     put(object) {
       const previous = objects.get(keyOf(object));
       if (!isNews(previous, object)) return [];
@@ -107,18 +96,61 @@ export function objectCache<T extends KubeObject>(options: CacheOptions<T> = {})
       return [{ type: "deleted", object: trimmed(object) }];
     },
     retain(scope, keys, resourceVersion) {
-      delivered.set(scope ?? everywhere, resourceVersion);
+      // What the list held is not delivered any more.
+      echoes.clear();
+      delivered.upTo(scope, resourceVersion);
       // What is newer was written by ourselves after the list was taken.
       const isGone = (object: T) =>
         !keys.has(keyOf(object)) && !isNewer(object.metadata.resourceVersion, resourceVersion);
       return dropAll([...objects.values()].filter((object) => isIn(scope, object) && isGone(object)));
     },
     clear(scope) {
-      delivered.delete(scope ?? everywhere);
+      delivered.forget(scope);
       return dropAll([...objects.values()].filter((object) => isIn(scope, object)));
     },
     advance(scope, resourceVersion) {
-      delivered.set(scope ?? everywhere, resourceVersion);
+      delivered.upTo(scope, resourceVersion);
+    },
+  };
+}
+
+const keyOf = ({ metadata }: KubeObject) => objectKey(metadata);
+
+/** The two ways in which what is held changes, known to indexes and to whoever counts. */
+function holding<T extends KubeObject>(
+  objects: Map<string, T>,
+  indexes: ReturnType<typeof indexSet<T>>,
+  { onHeld, onDropped }: CacheOptions<T>,
+) {
+  return {
+    hold(object: T) {
+      const key = keyOf(object);
+      const previous = objects.get(key);
+      if (previous !== undefined) indexes.drop(previous);
+      objects.set(key, object);
+      indexes.add(object);
+      onHeld?.(object);
+    },
+    drop(object: T) {
+      objects.delete(keyOf(object));
+      indexes.drop(object);
+      onDropped?.(object);
+    },
+  };
+}
+
+/** Where the mark of all namespaces is kept; no namespace has an empty name. */
+const everywhere = "";
+
+/** Up to which version watches have delivered everything, by scope. */
+function deliveries() {
+  const marks = new Map<string, string>();
+  return {
+    upTo: (scope: string = everywhere, resourceVersion: string) => void marks.set(scope, resourceVersion),
+    forget: (scope: string = everywhere) => void marks.delete(scope),
+    include({ metadata }: KubeObject): boolean {
+      const mark = marks.get(everywhere) ?? marks.get(metadata.namespace ?? everywhere);
+      return mark !== undefined && !isNewer(metadata.resourceVersion, mark);
     },
   };
 }

@@ -19,7 +19,11 @@ export type Call = {
   options?: RequestOptions | undefined;
 };
 
-type WatchOptions = { idleTimeoutMs: number; onOpen: (() => void) | undefined };
+type WatchOptions = {
+  idleTimeoutMs: number;
+  onOpen: (() => void) | undefined;
+  isHeld: ((resourceVersion: string) => boolean) | undefined;
+};
 
 /** Sends calls, with credentials, retries and measurement. */
 export type Caller = {
@@ -31,10 +35,10 @@ export type Caller = {
 /** The one place where requests are made and their outcomes become answers or KubeErrors. */
 export function callerOf(options: KubeClientOptions, transport: Transport): Caller {
   const { connection, userAgent, observe } = options;
-  const measured = async (
+  const measured = async <R extends HttpResponse>(
     { method, path }: Pick<Call, "path"> & { method: string },
-    send: () => Promise<HttpResponse>,
-  ): Promise<HttpResponse> => {
+    send: () => Promise<R>,
+  ): Promise<R> => {
     const startedAtMs = performance.now();
     let status = "error";
     try {
@@ -75,14 +79,14 @@ export function callerOf(options: KubeClientOptions, transport: Transport): Call
     async json<T>(call: Call) {
       return JSON.parse(await text(call)) as T;
     },
-    async *stream<T extends KubeObject>(call: Call, { idleTimeoutMs, onOpen }: WatchOptions) {
+    async *stream<T extends KubeObject>(call: Call, { idleTimeoutMs, onOpen, isHeld }: WatchOptions) {
       const request = { ...(await requestOf(call, false)), idleTimeoutMs };
       const response = await measured({ ...call, method: "WATCH" }, () =>
         answered(call, transport.stream(request)),
       );
       if (response.status !== 200) await answerText(call, response);
       onOpen?.();
-      yield* watchEvents<T>(describeCall(call), response.body);
+      yield* watchEvents<T>(describeCall(call), response.body, isHeld);
     },
   };
 }
@@ -111,7 +115,7 @@ async function credentials(connection: KubeConnection, refresh: boolean): Promis
   }
 }
 
-async function answered(call: Call, response: Promise<HttpResponse>): Promise<HttpResponse> {
+async function answered<R extends HttpResponse>(call: Call, response: Promise<R>): Promise<R> {
   try {
     return await response;
   } catch (error) {

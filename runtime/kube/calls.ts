@@ -64,7 +64,8 @@ function readCalls(caller: Caller): Pick<KubeClient, "get" | "list" | "watch"> {
         idempotent: true,
         options: { signal },
       };
-      return caller.stream(call, { idleTimeoutMs: query.idleTimeoutMs ?? 90_000, onOpen: query.onOpen });
+      const { idleTimeoutMs = 90_000, onOpen, isHeld } = query;
+      return caller.stream(call, { idleTimeoutMs, onOpen, isHeld });
     },
   };
 }

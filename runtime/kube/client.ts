@@ -36,6 +36,8 @@ type WatchQuery = {
   idleTimeoutMs?: number;
   /** Called when the server has accepted the watch; a quiet one delivers nothing for a while. */
   onOpen?: () => void;
+  /** Whether the caller holds this version of an object already, from the answer to its own write: such an event comes as a bookmark, unread. */
+  isHeld?: (resourceVersion: string) => boolean;
 };
 
 export type WatchEvent<T> =

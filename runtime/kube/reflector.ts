@@ -216,6 +216,7 @@ async function watch<T extends KubeObject>(
     timeoutSeconds: 300 + Math.floor(Math.random() * 300),
     idleTimeoutMs: options.idleTimeoutMs ?? 90_000,
     onOpen,
+    isHeld: (version: string) => cache.isEcho(version),
   };
   for await (const event of client.watch<T>(resource, query, signal)) {
     delivered = true;

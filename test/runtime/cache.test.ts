@@ -67,6 +67,18 @@ describe("the cache", () => {
     expect([...cache.values()].map((held) => held.metadata.name)).toEqual(["fresh"]);
   });
 
+  test("knows the echo of each write that it remembered, once, until everything is listed anew", () => {
+    const cache = objectCache();
+    cache.put(object("a", 1));
+    cache.remember(object("a", 3));
+    cache.remember(object("b", 4));
+    cache.advance("raid", "4");
+    cache.remember(object("late", 2));
+    expect(["1", "2", "3", "3"].map((version) => cache.isEcho(version))).toEqual([false, false, true, false]);
+    cache.retain("raid", new Set(["raid/a", "raid/b"]), "4");
+    expect(cache.isEcho("4")).toBe(false);
+  });
+
   test("a recreated object that was remembered survives the deletion of its predecessor", () => {
     const cache = objectCache();
     cache.put(object("a", 1));

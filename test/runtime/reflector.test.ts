@@ -80,7 +80,30 @@ async function agrees(one: Mirror, namespace: string): Promise<void> {
 const put = (namespace: string, name: string, data: Record<string, string>) =>
   direct.apply(configMaps, configMap(namespace, name, data));
 
+const isWatch = (path: string) => path.includes("watch=true");
+
 describe("list and watch", () => {
+  test("gives out an event of a version that is held already as a bookmark, but not one that takes an object away", async () => {
+    const namespace = await freshNamespace(direct);
+    const { resourceVersion } = await direct.list(configMaps, { namespace });
+    const write = async (data: Record<string, string>, labels = { kept: "yes" }) => {
+      const object = configMap(namespace, "a", data);
+      const written = await direct.apply(configMaps, { ...object, metadata: { ...object.metadata, labels } });
+      return written.metadata.resourceVersion ?? "";
+    };
+    const own = await write({ text: '"resourceVersion":"1"' });
+    await write({ text: "" });
+    const held = new Set([own, await write({}, { kept: "no" })]);
+    const query = { namespace, resourceVersion, labelSelector: "kept=yes" };
+    const isHeld = (version: string) => held.has(version);
+    const seen: string[] = [];
+    for await (const event of client.watch(configMaps, { ...query, isHeld }, AbortSignal.timeout(20_000))) {
+      seen.push(event.type === "BOOKMARK" ? event.resourceVersion : event.type);
+      if (seen.length === 3) break;
+    }
+    expect(seen).toEqual([own, "MODIFIED", "DELETED"]);
+  });
+
   test("lists page by page, then follows additions, updates and deletions", async () => {
     const namespace = await freshNamespace(direct);
     for (const name of ["a", "b", "c", "d", "e"]) await put(namespace, name, {});
@@ -124,9 +147,14 @@ describe("list and watch", () => {
 
   test("does not tell the echo of a write that was remembered", async () => {
     const namespace = await freshNamespace(direct);
+    // The echo must not be faster than the answer.
+    proxy.intercept(({ path }) => (isWatch(path) ? { status: 503 } : undefined));
     const one = mirror(namespace);
-    await watching(one);
+    await vi.waitFor(() =>
+      expect(proxy.requests.some((line) => line.includes(namespace) && isWatch(line))).toBe(true),
+    );
     one.cache.remember(await direct.apply<ConfigMap>(configMaps, configMap(namespace, "mine", { a: "1" })));
+    proxy.intercept(() => undefined);
     await put(namespace, "other", {});
     await agrees(one, namespace);
     expect(one.told).toEqual(["added other"]);
