@@ -20,6 +20,7 @@ const usage = `Usage: bot [command]
   db migrate   bring the database to the newest schema, as its owner
   setup        check token, guild and permissions, and register the commands (by REST alone, again and again)
                --json: the result as JSON
+               --best-effort: put off what Discord does not take now, and fail only where the commands themselves are wrong
   doctor       check token, guild, commands, database and Kubernetes, and say what is wrong
 
 Exit codes: 0 done, 1 failed (the line says what to mend), 2 no such command.
@@ -39,10 +40,12 @@ export async function runCli(
     case "db migrate":
       return migrate(environment, write);
     case "setup":
-    case "setup --json": {
+    case "setup --json":
+    case "setup --best-effort": {
       const { setup } = await import("./setup.ts");
       const variables = parseEnvironment(discordEnvironment, environment);
-      return setup(discordSettings(variables), args.includes("--json"), write);
+      const options = { json: args.includes("--json"), bestEffort: args.includes("--best-effort") };
+      return setup(discordSettings(variables), options, write);
     }
     case "doctor": {
       const { doctor } = await import("./doctor.ts");

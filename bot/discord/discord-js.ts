@@ -17,6 +17,7 @@ export {
   MessageFlags,
   Options,
   PermissionFlagsBits,
+  RateLimitError,
   REST,
   Routes,
 } from "discord.js";

@@ -258,7 +258,14 @@ type FaultTarget = {
 };
 export type Fault = FaultTarget &
   (
-    | { kind: "status"; status: number; /** Take effect, then lie about it. */ afterEffect?: boolean }
+    | {
+        kind: "status";
+        status: number;
+        /** Discord's error code in the body, 0 by default. */
+        code?: number;
+        /** Take effect, then lie about it. */
+        afterEffect?: boolean;
+      }
     | { kind: "rateLimit"; retryAfterMs: number; global?: boolean }
     | { kind: "drop"; /** Take effect, then cut the connection without an answer. */ afterEffect?: boolean }
     | { kind: "latency"; minMs: number; maxMs: number }

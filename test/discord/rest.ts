@@ -175,7 +175,7 @@ export function rest({ world, routes, faults, limits, violations }: RestOptions)
     if (fault?.kind === "status" && fault.afterEffect !== true) {
       return reply(exchange, {
         status: fault.status,
-        body: { message: `${fault.status}: injected`, code: 0 },
+        body: { message: `${fault.status}: injected`, code: fault.code ?? 0 },
       });
     }
     if (fault?.kind === "drop" && fault.afterEffect !== true) {
@@ -192,7 +192,7 @@ export function rest({ world, routes, faults, limits, violations }: RestOptions)
     if (fault?.kind === "status") {
       return reply(exchange, {
         status: fault.status,
-        body: { message: `${fault.status}: injected`, code: 0 },
+        body: { message: `${fault.status}: injected`, code: fault.code ?? 0 },
       });
     }
     return reply(exchange, result);
