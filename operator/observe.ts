@@ -199,10 +199,13 @@ type ContainerStatus = {
   lastState?: { terminated?: { reason?: string; message?: string; exitCode?: number } };
 };
 
+type Container = { name: string; image: string };
+
 type PodObject = KubeObject & {
-  spec?: { containers?: { name: string; image: string }[] };
+  spec?: { initContainers?: Container[]; containers?: Container[] };
   status?: {
     phase?: string;
+    initContainerStatuses?: ContainerStatus[];
     containerStatuses?: ContainerStatus[];
     conditions?: { type: string; status: string; reason?: string; message?: string }[];
   };
@@ -227,15 +230,17 @@ export async function podProblem(
 
 function problemOfPod(pod: PodObject): PodProblem | undefined {
   const { name } = pod.metadata;
-  for (const { name: container, state, lastState, restartCount: restarts } of pod.status?.containerStatuses ??
-    []) {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+  for (const status of [...initContainerStatuses, ...containerStatuses]) {
+    const { name: container, state, lastState, restartCount: restarts } = status;
     const { reason, message = "" } = state?.waiting ?? {};
     if (reason === undefined || harmless.has(reason)) continue;
     const last = lastState?.terminated;
     const ended =
       last === undefined ? "" : `; it last ended with code ${last.exitCode ?? "?"} ${last.message ?? ""}`;
     // What the status calls the image is its digest at times.
-    const image = pod.spec?.containers?.find((each) => each.name === container)?.image;
+    const image = containers.find((each) => each.name === container)?.image;
     return { pod: name, reason, message: `${message}${ended}`.trim(), image, restarts };
   }
   const scheduled = pod.status?.conditions?.find(

@@ -10,10 +10,11 @@ import {
   containerSecurityContext,
   databaseEnvironment,
   databaseVolumes,
+  discordEnvironment,
+  discordVolumes,
   environment,
   podSecurityContext,
   resources,
-  secretVolume,
 } from "./pod.ts";
 import { deployments } from "./resources.ts";
 import { httpPort } from "./headless-service.ts";
@@ -106,18 +107,13 @@ function probe(path: string) {
 
 function botVolumes(guild: DkpGuild, database: Database) {
   const names = childNames(guild.metadata.name);
-  const { tokenSecretRef } = guild.spec.discord;
-  const token =
-    tokenSecretRef === undefined
-      ? []
-      : [secretVolume("discord", tokenSecretRef.name, [{ key: tokenSecretRef.key, path: "token" }])];
   return [
     // A directory, not a subPath: only then does kubelet bring changes in.
     {
       volume: { name: "config", configMap: { name: names.config, defaultMode: 0o444 } },
       mount: { name: "config", mountPath: "/etc/dkp", readOnly: true },
     },
-    ...token,
+    ...discordVolumes(guild),
     ...databaseVolumes(database, "runtime"),
   ];
 }
@@ -130,9 +126,7 @@ function botEnvironment(guild: DkpGuild, settings: GuildSettings, database: Data
     ...environment({
       BOT_MODE: "standalone",
       ...commonEnvironment(guild, settings),
-      DISCORD_GUILD_ID: guild.spec.guildId,
-      DISCORD_API_URL: settings.discordApiUrl,
-      DISCORD_TOKEN_FILE: "/var/run/secrets/dkp/discord/token",
+      ...discordEnvironment(guild, settings),
       ...(database.mode === "external"
         ? databaseEnvironment(database, "")
         : {

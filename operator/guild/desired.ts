@@ -147,7 +147,8 @@ function obsoleteJobs(
   facts: Progress,
 ): { resource: Resource; object: KubeObject }[] {
   const all = [...observation.children.values()].filter(({ kind }) => kind === "Job");
-  const retry = facts.failedAtMs !== undefined && observation.nowMs - facts.failedAtMs >= migrationRetryMs;
+  const failedAtMs = facts.jobFailure?.atMs;
+  const retry = failedAtMs !== undefined && observation.nowMs - failedAtMs >= migrationRetryMs;
   return all
     .filter(({ metadata }) =>
       metadata.name === facts.jobName

@@ -182,15 +182,15 @@ function discordFinding(guild: DkpGuild, { report }: Progress): Finding | undefi
   return findings[report?.discord.state ?? "Connecting"];
 }
 
-function migrationFinding({ image, jobName, migration }: Progress): Finding | undefined {
+function migrationFinding({ image, jobFailure, migration }: Progress): Finding | undefined {
   if (migration === "complete") return undefined;
-  if (migration === "failed") {
-    return stalled(
-      "MigrationFailed",
-      `Job ${jobName} failed to migrate the database for ${image}: see kubectl logs job/${jobName}; it is tried again`,
+  if (jobFailure === undefined)
+    return change(
+      "Migrating",
+      `The database is being migrated for ${image}, then the commands are registered`,
     );
-  }
-  return change("Migrating", `The database is being migrated for ${image}`);
+  const message = `${jobFailure.message}; it is tried again`;
+  return jobFailure.step === "setup" ? stalled("SetupFailed", message) : stalled("MigrationFailed", message);
 }
 
 /** What is known about the bot's pods. */

@@ -8,6 +8,8 @@ import {
   containerSecurityContext,
   databaseEnvironment,
   databaseVolumes,
+  discordEnvironment,
+  discordVolumes,
   environment,
   podSecurityContext,
 } from "./pod.ts";
@@ -29,7 +31,33 @@ export function migrationJobName(
   return `${guild.metadata.name}-migrate-${shortHash(facts).slice(0, 8)}`;
 }
 
-/** Migrates as the database's owner, whose credentials no bot ever sees, and grants to the bot's role. */
+const resources = { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "256Mi" } };
+
+type Step = "migrate" | "setup";
+
+/** A setup that failed ends the Job at once, and so tells itself from a migration that did; a pod that was drained counts for neither. */
+const podFailurePolicy = {
+  rules: [
+    { action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] },
+    {
+      action: "FailJob",
+      onExitCodes: { containerName: "setup" satisfies Step, operator: "NotIn", values: [0] },
+    },
+  ],
+};
+
+/** Which step of a Job failed, by the reason of its condition `Failed`, and a sentence that says where to look. */
+export function jobFailure(name: string, image: string, reason: string | undefined) {
+  const step: Step = reason === "PodFailurePolicy" ? "setup" : "migrate";
+  const deed = step === "setup" ? "register the slash commands" : "migrate the database";
+  const message = `Job ${name} failed to ${deed} for ${image}: see kubectl logs job/${name} -c ${step}`;
+  return { step, message };
+}
+
+/**
+ * What a version of the bot needs before it serves. First it migrates as the database's owner, whose credentials no bot ever sees, and
+ * grants to the bot's role. Then it registers the slash commands at Discord; what Discord does not take now is left to the bot.
+ */
 export function migrationJob(
   guild: DkpGuild,
   settings: GuildSettings,
@@ -38,9 +66,8 @@ export function migrationJob(
   identity: string,
 ): Child {
   const names = childNames(guild.metadata.name);
-  const volumes = databaseVolumes(database, "owner");
-  const developer = database.mode === "external" ? {} : developerEnvironment(guild, database);
   const labels = migrationSelector(guild.metadata.name);
+  const developer = database.mode === "external" ? {} : developerEnvironment(guild, database);
   const facts = {
     name: migrationJobName(guild, image, identity, developer),
     owned: true,
@@ -54,39 +81,61 @@ export function migrationJob(
   return child(guild, jobs, facts, {
     spec: {
       backoffLimit: 2,
+      podFailurePolicy,
       template: {
-        metadata: { labels },
-        spec: {
-          restartPolicy: "Never",
-          serviceAccountName: names.bot,
-          automountServiceAccountToken: false,
-          enableServiceLinks: false,
-          securityContext: podSecurityContext,
-          ...placement(guild),
-          containers: [
-            {
-              name: "migrate",
-              image,
-              args: ["db", "migrate"],
-              env: environment({
-                ...commonEnvironment(guild, settings),
-                ...(database.mode === "external"
-                  ? databaseEnvironment(database, "")
-                  : {
-                      ...databaseEnvironment(database, database.host),
-                      DATABASE_RUNTIME_ROLE: database.runtimeRole,
-                      ...developer,
-                    }),
-                DISCORD_GUILD_ID: guild.spec.guildId,
-              }),
-              resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "256Mi" } },
-              securityContext: containerSecurityContext,
-              volumeMounts: volumes.map(({ mount }) => mount),
-            },
-          ],
-          volumes: volumes.map(({ volume }) => volume),
-        },
+        metadata: { labels, annotations: { "kubectl.kubernetes.io/default-container": "migrate" } },
+        spec: podSpec(guild, settings, image, database, developer),
       },
     },
   });
+}
+
+function podSpec(
+  guild: DkpGuild,
+  settings: GuildSettings,
+  image: string,
+  database: Database,
+  developer: Record<string, string | undefined>,
+) {
+  // The Secret may yet have to be made, and the database is migrated all the same.
+  const token = discordVolumes(guild, true);
+  const owner = databaseVolumes(database, "owner");
+  const common = { image, resources, securityContext: containerSecurityContext };
+  return {
+    restartPolicy: "Never",
+    serviceAccountName: childNames(guild.metadata.name).bot,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    securityContext: podSecurityContext,
+    ...placement(guild),
+    initContainers: [
+      {
+        ...common,
+        name: "migrate" satisfies Step,
+        args: ["db", "migrate"],
+        env: environment({
+          ...commonEnvironment(guild, settings),
+          ...(database.mode === "external"
+            ? databaseEnvironment(database, "")
+            : {
+                ...databaseEnvironment(database, database.host),
+                DATABASE_RUNTIME_ROLE: database.runtimeRole,
+                ...developer,
+              }),
+          DISCORD_GUILD_ID: guild.spec.guildId,
+        }),
+        volumeMounts: owner.map(({ mount }) => mount),
+      },
+    ],
+    containers: [
+      {
+        ...common,
+        name: "setup" satisfies Step,
+        args: ["setup", "--best-effort"],
+        env: environment(discordEnvironment(guild, settings)),
+        volumeMounts: token.map(({ mount }) => mount),
+      },
+    ],
+    volumes: [...owner, ...token].map(({ volume }) => volume),
+  };
 }

@@ -42,12 +42,35 @@ export function commonEnvironment(
   };
 }
 
-/** A volume of some keys of a Secret and where it is mounted. */
-export function secretVolume(name: string, secretName: string, items: { key: string; path: string }[]) {
+type Item = { key: string; path: string };
+
+/** A volume of some keys of a Secret and where it is mounted; what is optional keeps no pod from starting while it is missing. */
+function secretVolume(name: string, secretName: string, items: Item[], isOptional = false) {
+  const optional = isOptional ? { optional: true } : {};
   return {
-    volume: { name, secret: { secretName, defaultMode: 0o440, items } },
+    volume: { name, secret: { secretName, defaultMode: 0o440, items, ...optional } },
     mount: { name, mountPath: `${secretsDir}/${name}`, readOnly: true },
   };
+}
+
+/** How a pod reaches Discord as the guild's bot; the token is a file. */
+export function discordEnvironment(
+  guild: DkpGuild,
+  settings: GuildSettings,
+): Record<string, string | undefined> {
+  return {
+    DISCORD_GUILD_ID: guild.spec.guildId,
+    DISCORD_API_URL: settings.discordApiUrl,
+    DISCORD_TOKEN_FILE: `${secretsDir}/discord/token`,
+  };
+}
+
+/** The Discord token, if the guild has one of its own. */
+export function discordVolumes(guild: DkpGuild, isOptional = false) {
+  const { tokenSecretRef } = guild.spec.discord;
+  if (tokenSecretRef === undefined) return [];
+  const items = [{ key: tokenSecretRef.key, path: "token" }];
+  return [secretVolume("discord", tokenSecretRef.name, items, isOptional)];
 }
 
 /**

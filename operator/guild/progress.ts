@@ -4,7 +4,7 @@ import type { KubeObject } from "../../runtime/kube/object.ts";
 import { type Database, databaseOf } from "./database.ts";
 import { imageAnnotation } from "./deployment.ts";
 import { developerEnvironment, developerRole, hasDeveloper } from "./developer.ts";
-import { migrationJobName } from "./job.ts";
+import { jobFailure, migrationJobName } from "./job.ts";
 import { childNames } from "./names.ts";
 import type { Observation } from "./observation.ts";
 import { wantedImage } from "./pod.ts";
@@ -71,9 +71,10 @@ export type Progress = {
   /** The Job of another image that may be needed yet: of the last healthy one to return to, or of the one that failed, for its log. */
   spareJobName?: string | undefined;
   job: JobObject | undefined;
+  /** How far that Job has come, which migrates and then registers the commands. */
   migration: "none" | "running" | "complete" | "failed";
-  /** When the migration failed, in milliseconds since the epoch. */
-  failedAtMs: number | undefined;
+  /** What of it failed, and when, in milliseconds since the epoch. */
+  jobFailure: { step: "migrate" | "setup"; message: string; atMs: number } | undefined;
   report: Report | undefined;
 };
 
@@ -214,7 +215,10 @@ export function progress(guild: DkpGuild, settings: GuildSettings, observation: 
           : failure === undefined
             ? "running"
             : "failed",
-    failedAtMs: failure === undefined ? undefined : Date.parse(failure.lastTransitionTime ?? "") || 0,
+    jobFailure: failure && {
+      ...jobFailure(jobName ?? "", image, failure.reason),
+      atMs: Date.parse(failure.lastTransitionTime ?? "") || 0,
+    },
     report: reportOf(children.get(`ConfigMap/${names.report}`)),
   };
 }

@@ -36,9 +36,9 @@ export function nextRollout(
   if (isResting(guild)) return before;
   if (before?.state === "Progressing") return before;
   if (before?.state === "Failed" && !isRetryAsked(guild)) return before;
-  // A migration that failed before must not be taken for the new attempt's.
+  // A Job that failed before must not be taken for the new attempt's.
   const turn: Turn = facts.hasFailedJob
-    ? { granted: false, why: "The migration that failed is cleared away first" }
+    ? { granted: false, why: "The migration Job that failed is cleared away first" }
     : ask();
   return step(
     before,

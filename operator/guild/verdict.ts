@@ -88,9 +88,8 @@ function failureOf(
   facts: Progress,
   bot: Finding,
 ): string | undefined {
-  if (facts.migration === "failed")
-    return `Job ${facts.jobName} failed to migrate the database: see kubectl logs job/${facts.jobName}`;
-  const { deployment } = facts;
+  const { deployment, jobFailure } = facts;
+  if (jobFailure !== undefined) return jobFailure.message;
   const progressing = deployment?.status?.conditions?.find(({ type }) => type === "Progressing");
   const isSeen = (deployment?.status?.observedGeneration ?? 0) >= (deployment?.metadata.generation ?? 0);
   const isLate = isSeen && facts.rolledOut === rollout.image;

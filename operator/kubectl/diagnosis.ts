@@ -18,14 +18,16 @@ type Evidence = {
   nowMs: number;
 };
 
+const jobLogs = "kubectl -n NS logs -l app.kubernetes.io/instance=NAME,app.kubernetes.io/component=migrate";
+
 /** What to do about a reason, with NAME for the guild's name and NS for its namespace. */
 const nextSteps: Record<string, string> = {
   SecretMissing: "kubectl -n NS create secret generic SECRET --from-file=KEY=FILE",
   TokenInvalid: "reset the token in the Discord developer portal and put it into the Secret",
   IntentsRefused: "allow the bot's intents in the Discord developer portal, under Bot",
   NotInGuild: "invite the bot to the server with the scopes bot and applications.commands",
-  MigrationFailed:
-    "kubectl -n NS logs -l app.kubernetes.io/instance=NAME,app.kubernetes.io/component=migrate",
+  MigrationFailed: `${jobLogs} -c migrate`,
+  SetupFailed: `${jobLogs} -c setup`,
   CnpgNotInstalled: "kubectl apply --server-side -k config/cnpg",
   DatabaseNotReady: "kubectl -n NS describe clusters.postgresql.cnpg.io -l dkp.dev/guild=NAME",
   DatabaseStalled: "kubectl -n NS describe clusters.postgresql.cnpg.io -l dkp.dev/guild=NAME",
@@ -122,10 +124,12 @@ const harmless = new Set(["ContainerCreating", "PodInitializing", "Completed"]);
 
 function ofPods({ guild, pods }: Evidence): Complaint[] {
   return pods.flatMap((pod): Complaint[] => {
-    const waiting = pod.status?.containerStatuses?.find(({ state }) => state?.waiting !== undefined)?.state
-      ?.waiting;
-    const { reason = "", message = "" } = waiting ?? {};
-    if (reason !== "" && !harmless.has(reason)) {
+    const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+    const { reason = "", message = "" } =
+      [...initContainerStatuses, ...containerStatuses]
+        .map(({ state }) => state?.waiting)
+        .find((waiting) => waiting?.reason !== undefined && !harmless.has(waiting.reason)) ?? {};
+    if (reason !== "") {
       const what = `Pod ${pod.metadata.name} waits: ${reason}${message === "" ? "" : `: ${message}`}`;
       return [{ rank: 1, what, ...nextStep(reason, guild) }];
     }

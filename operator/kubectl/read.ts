@@ -54,6 +54,7 @@ export type PodObject = KubeObject & {
   spec?: { nodeName?: string };
   status?: {
     phase?: string;
+    initContainerStatuses?: ContainerStatus[];
     containerStatuses?: ContainerStatus[];
     conditions?: { type: string; status: string; reason?: string; message?: string }[];
   };

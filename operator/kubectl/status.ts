@@ -60,13 +60,15 @@ function facts({ metadata, spec, status }: DkpGuild) {
 }
 
 function podRow({ metadata, status, spec }: PodObject, nowMs: number): string[] {
-  const containers = status?.containerStatuses ?? [];
-  const waiting = containers.find(({ state }) => state?.waiting !== undefined)?.state?.waiting?.reason;
+  const { initContainerStatuses = [], containerStatuses: containers = [], phase = "Unknown" } = status ?? {};
+  const waiting = [...initContainerStatuses, ...containers].find(({ state }) => state?.waiting !== undefined);
+  // What never began, because what came first failed, waits for nothing any more.
+  const isOver = phase === "Failed" || phase === "Succeeded";
   const restarts = containers.reduce((sum, { restartCount = 0 }) => sum + restartCount, 0);
   return [
     metadata.name,
     `${containers.filter(({ ready }) => ready === true).length}/${containers.length}`,
-    waiting ?? status?.phase ?? "Unknown",
+    (isOver ? undefined : waiting?.state?.waiting?.reason) ?? phase,
     String(restarts),
     spec?.nodeName ?? "-",
     ago(metadata.creationTimestamp, nowMs),

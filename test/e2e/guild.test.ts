@@ -55,6 +55,14 @@ describe("a guild on a real cluster", () => {
     expect(table).toMatch(/night-watch\s+123456789012345678\s+Ready\s+True/);
   });
 
+  test("had its commands registered once its database was migrated, before its bot served", async () => {
+    const logs = [...inGuild, "logs", "-l", "app.kubernetes.io/component=migrate", "-c"];
+    expect(await kubectl([...logs, "migrate"])).toMatch(/^The database /m);
+    expect(await kubectl([...logs, "setup"])).toMatch(
+      /^ok: .*\(\d+\) is in .*, 3 commands \(\w+\) registered/m,
+    );
+  });
+
   test("answers slash commands from its own database", async () => {
     await award(stage, here, thrall, 100);
     await award(stage, here, jaina, 7);

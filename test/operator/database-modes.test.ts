@@ -80,11 +80,14 @@ async function staysQuiet(): Promise<void> {
 }
 
 type Container = { env: { name: string; value?: string }[]; resources: Record<string, object> };
-type Pods = { template: { spec: { containers: Container[]; volumes: object[] } & Record<string, unknown> } };
+type PodSpec = { initContainers?: Container[]; containers: Container[]; volumes: object[] };
+type Pods = { template: { spec: PodSpec & Record<string, unknown> } };
+
+const containersOf = ({ initContainers = [], containers }: PodSpec) => [...initContainers, ...containers];
 
 async function podsOf(resource: Resource, namespace: string, name: string) {
   const { template } = (await scene.part(resource, namespace, name)) as Pods;
-  const [container] = template.spec.containers;
+  const [container] = containersOf(template.spec);
   const env = Object.fromEntries((container?.env ?? []).map(({ name: key, value }) => [key, value]));
   return { spec: template.spec, env };
 }
@@ -349,7 +352,7 @@ describe("a guild with a Cluster of its own", () => {
     const pooler = (await scene.part(kinds.poolers, namespace, "watch-db-pooler")) as Pods;
     const containers = [
       ...(await botOf(namespace, name)).spec.containers,
-      ...(await migrationOf(namespace)).spec.containers,
+      ...containersOf((await migrationOf(namespace)).spec),
       ...pooler.template.spec.containers,
     ].map(({ resources }) => resources);
     const { resources } = (await scene.part(kinds.clusters, namespace, "watch-db")) as Container;

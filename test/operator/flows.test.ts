@@ -17,6 +17,7 @@ const settings = {
   botImageCanary: "dkp-bot:1",
   postgresImage: "postgresql:16.6",
   monitoringNamespace: "observability",
+  discordApiUrl: "http://discord.dkp-system:8088",
   otlpEndpoint: "http://otel-collector.observability.svc:4318",
 };
 
@@ -52,6 +53,8 @@ const bot = (name: string, namespace = "raids", component = "bot") =>
     "app.kubernetes.io/instance": name,
     "app.kubernetes.io/component": component,
   });
+/** Setup and migration share a pod. */
+const setup = (name: string) => bot(name, "raids", "migrate");
 const instance = (name: string, namespace = "raids") => pod(namespace, { "cnpg.io/cluster": `${name}-db` });
 const pooler = (name: string) => pod("raids", { "dkp.dev/pooler": `${name}-db` });
 const common = pod("elsewhere", { "cnpg.io/cluster": "common" });
@@ -59,6 +62,7 @@ const cnpg = pod("cnpg-system", { "app.kubernetes.io/name": "cloudnative-pg" });
 const prometheus = pod("observability", { "app.kubernetes.io/name": "prometheus" });
 const collector = pod("observability", { "app.kubernetes.io/name": "otel-collector" });
 const dns = pod("kube-system", { "k8s-app": "kube-dns" });
+const standIn = pod("dkp-system", { app: "discord" });
 const stranger = pod("raids", { app: "stranger" });
 const operator = pod("dkp-system", { "app.kubernetes.io/name": "dkp-operator" });
 const outside: Party = "outside";
@@ -73,6 +77,9 @@ describe("a connection is let through", () => {
     ["from a bot to DNS", { from: bot("night"), to: dns, port: 53, protocol: "UDP" }],
     ["from a bot to DNS by TCP", { from: bot("night"), to: dns, port: 53 }],
     ["from a bot to Discord", { from: bot("night"), to: outside, port: 443 }],
+    ["from a setup to DNS", { from: setup("night"), to: dns, port: 53, protocol: "UDP" }],
+    ["from a setup to Discord", { from: setup("night"), to: outside, port: 443 }],
+    ["from a setup to what stands in for Discord", { from: setup("night"), to: standIn, port: 8088 }],
     ["from a bot to the API server behind its Service", { from: bot("night"), to: outside, port: 6443 }],
     ["from a bot to the collector", { from: bot("night"), to: collector, port: 4318 }],
     ["from a bot to its Pooler", { from: bot("night"), to: pooler("night"), port: 5432 }],
@@ -118,6 +125,7 @@ describe("a connection is refused", () => {
     ["from a bot to another bot", { from: bot("night"), to: bot("day"), port: 8080 }],
     ["from a bot to its database's manager", { from: bot("night"), to: instance("night"), port: 8000 }],
     ["from a bot to a mail server", { from: bot("night"), to: outside, port: 25 }],
+    ["from a setup to a mail server", { from: setup("night"), to: outside, port: 25 }],
     ["from a bot to a PostgreSQL outside", { from: bot("night"), to: outside, port: 5432 }],
     ["from a stranger to a database", { from: stranger, to: instance("night"), port: 5432 }],
     ["from a stranger to a database's manager", { from: stranger, to: instance("night"), port: 8000 }],

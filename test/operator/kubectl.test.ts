@@ -144,6 +144,15 @@ describe("status", () => {
   });
 });
 
+const waiting = (name: string, reason: string) => ({
+  name,
+  image: "x",
+  imageID: "",
+  ready: false,
+  restartCount: 3,
+  state: { waiting: { reason, message: "no such image" } },
+});
+
 describe("why", () => {
   test("names the Secret that is missing and how to make it", async () => {
     const { out } = await dkp("why", "lost", "-n", "space");
@@ -157,19 +166,22 @@ describe("why", () => {
     expect(out).toContain("The guild has no backups");
   });
 
-  test("tells of a pod that does not start", async () => {
+  test.each([
+    ["a pod", { containerStatuses: [waiting("bot", "ImagePullBackOff")] }],
+    [
+      "what comes first in a pod",
+      {
+        initContainerStatuses: [waiting("first", "ImagePullBackOff")],
+        containerStatuses: [waiting("bot", "PodInitializing")],
+      },
+    ],
+  ])("tells of %s that does not start", async (_, status) => {
     const labels = { "dkp.dev/guild": "watch", "app.kubernetes.io/instance": "watch" };
     const containers = [{ name: "bot", image: "x" }];
     await scene.create(kinds.pods, "space", {
       metadata: { name: "watch-bot-1", labels },
       spec: { containers, automountServiceAccountToken: false },
     });
-    const waiting = { reason: "ImagePullBackOff", message: "no such image" };
-    const status = {
-      containerStatuses: [
-        { name: "bot", image: "x", imageID: "", ready: false, restartCount: 3, state: { waiting } },
-      ],
-    };
     await scene.patch(kinds.pods, "space", "watch-bot-1", { status }, "status");
     const { out } = await dkp("why", "watch", "-n", "space");
     expect(out).toContain("Pod watch-bot-1 waits: ImagePullBackOff: no such image");

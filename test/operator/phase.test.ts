@@ -17,7 +17,7 @@ type Scenery = {
   replicas?: number;
   image?: string;
   rolledOut?: string;
-  job?: "none" | "running" | "failed";
+  job?: "none" | "running" | "failed" | "failedSetup";
   pods?: object;
   cluster?: object;
   report?: object;
@@ -39,7 +39,9 @@ function guildOf({ generation = 1, before, replicas = 2 }: Scenery): DkpGuild {
 
 function jobStatus(job: Scenery["job"]): object {
   if (job === "running") return {};
-  return { conditions: [{ type: job === "failed" ? "Failed" : "Complete", status: "True" }] };
+  const reason = job === "failedSetup" ? "PodFailurePolicy" : "BackoffLimitExceeded";
+  const type = job === "failed" || job === "failedSetup" ? "Failed" : "Complete";
+  return { conditions: [{ type, status: "True", reason }] };
 }
 
 /** The status of a guild in such a scenery. */
@@ -112,6 +114,7 @@ describe("the phase of a guild that has come up", () => {
     ["a new image is being migrated for", { image: "bot:2", rolledOut: "bot:1", job: "none" }, "Updating"],
     ["its migration runs", { image: "bot:2", rolledOut: "bot:1", job: "running" }, "Updating"],
     ["its migration failed", { image: "bot:2", rolledOut: "bot:1", job: "failed" }, "Stalled"],
+    ["its setup failed", { image: "bot:2", rolledOut: "bot:1", job: "failedSetup" }, "Stalled"],
     ["a rollout was not seen yet", { pods: { observedGeneration: 0 } }, "Updating"],
     ["a rollout begins", { pods: { replicas: 3, updatedReplicas: 1 } }, "Updating"],
     ["the last old pod is still there", { pods: { replicas: 3 } }, "Updating"],

@@ -79,18 +79,21 @@ export async function sharedApplied(
     }
 }
 
-/** The Job controller: all Jobs end, well or each as it is told. */
+type End = "Complete" | "Failed" | "FailedSetup";
+
+/** The Job controller: all Jobs end, well or each as it is told; after a failed setup by the Job's podFailurePolicy. */
 export async function jobsEnd(
   scene: Scene,
   namespace: string,
-  ends: "Complete" | "Failed" | ((job: KubeObject) => "Complete" | "Failed") = "Complete",
+  ends: End | ((job: KubeObject) => End) = "Complete",
   prefix = "",
 ): Promise<void> {
   const at = now();
   for (const job of await scene.list(kinds.jobs, namespace)) {
     if (isOver(job) || !job.metadata.name.startsWith(prefix)) continue;
     const how = typeof ends === "string" ? ends : ends(job);
-    const over = { reason: "x", message: "", lastTransitionTime: at, lastProbeTime: at, status: "True" };
+    const reason = how === "FailedSetup" ? "PodFailurePolicy" : "BackoffLimitExceeded";
+    const over = { reason, message: "", lastTransitionTime: at, lastProbeTime: at, status: "True" };
     const status =
       how === "Complete"
         ? {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { botEnvironment, databaseEnvironment } from "../../bot/config.ts";
+import { botEnvironment, databaseEnvironment, discordEnvironment } from "../../bot/config.ts";
 import { reservedEnvironment } from "../../crds/reserved-environment.ts";
 import * as kinds from "../../operator/guild/resources.ts";
 import type { Call } from "../cluster/control-plane.ts";
@@ -17,7 +17,8 @@ const space = "space";
 let scene: Scene;
 
 type Entry = { name: string; value?: string };
-type Template = { metadata: object; spec: { containers: { env: Entry[]; resources: object }[] } };
+type Container = { name: string; env: Entry[]; resources: object; volumeMounts: { name: string }[] };
+type Template = { metadata: object; spec: { initContainers?: Container[]; containers: Container[] } };
 const templates: Record<string, Template> = {};
 
 beforeAll(async () => {
@@ -50,8 +51,17 @@ beforeAll(async () => {
 
 afterAll(() => scene?.stop());
 
+function container(name: string): Container | undefined {
+  const specs = Object.values(templates).map(({ spec }) => spec);
+  return specs
+    .flatMap(({ initContainers = [], containers }) => [...initContainers, ...containers])
+    .find((each) => each.name === name);
+}
+
+const mounts = (which: string) => container(which)?.volumeMounts.map(({ name }) => name);
+
 function variables(which: string): Record<string, string> {
-  const entries = templates[which]?.spec.containers[0]?.env ?? [];
+  const entries = container(which)?.env ?? [];
   return Object.fromEntries(entries.map(({ name, value = "x" }) => [name, value]));
 }
 
@@ -91,12 +101,21 @@ describe("pods", () => {
     expect(answer.body["message"]).toBeUndefined();
   });
 
-  test("say to the bot and its migration what these can read", () => {
+  test("say to the bot, its migration and its setup what these can read", () => {
     const bot = { ...variables("bot"), DISCORD_APPLICATION_ID: "123456789012345678" };
     expect(botEnvironment.safeParse(bot).error?.issues).toBeUndefined();
-    expect(databaseEnvironment.safeParse(variables("migration")).error?.issues).toBeUndefined();
+    expect(databaseEnvironment.safeParse(variables("migrate")).error?.issues).toBeUndefined();
+    expect(discordEnvironment.safeParse(variables("setup")).error?.issues).toBeUndefined();
     const known = new Set([...reservedEnvironment, "EXTRA"]);
     expect(Object.keys(bot).filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  test("give the owner of the database to the migration alone, and the Discord token to the bot and its setup", () => {
+    expect(mounts("migrate")).toEqual(["database", "database-ca"]);
+    expect(mounts("setup")).toEqual(["discord"]);
+    expect(mounts("bot")).toEqual(["config", "discord", "database", "database-ca"]);
+    for (const which of ["migrate", "setup", "bot"])
+      expect(JSON.stringify(variables(which))).not.toMatch(/token of/);
   });
 });
 

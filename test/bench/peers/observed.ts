@@ -45,7 +45,7 @@ export function allDone(guild: DkpGuild, cluster: KubeObject | undefined): Progr
     jobName: undefined,
     job: undefined,
     migration: "complete",
-    failedAtMs: undefined,
+    jobFailure: undefined,
     report: report as Progress["report"],
   };
 }
