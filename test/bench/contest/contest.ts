@@ -28,6 +28,8 @@ const resyncing = new Set<ContestantName>(["ours", "controller-runtime", "contro
 
 /** Who is compared at very many guilds: the others would take longer than anybody waits. */
 const patient: ContestantName[] = ["ours", "controller-runtime"];
+/** Who is also compared over guilds that are there already. */
+const starters = new Set<ContestantName>(["ours", "writer", "controller-runtime"]);
 
 /** Seconds a guild until Ready on two cores, to say how long all will take. */
 const pace: Record<ContestantName, number> = {
@@ -44,7 +46,10 @@ function turns({ rounds, names, parts, results }: Contest): Turn[] {
   const all: Turn[] = [];
   for (let round = 1; round <= rounds; round += 1)
     for (const order of orders) for (const name of inTurn(names, round)) all.push({ round, order, name });
-  return all.filter(({ round, order, name }) => results.trial(round, order, name) === undefined);
+  return all.filter(
+    ({ round, order, name }) =>
+      (order === "appearing" || starters.has(name)) && results.trial(round, order, name) === undefined,
+  );
 }
 
 /** Another one begins each round, and every other round goes backwards: nobody always comes first or after the same one. */
@@ -54,8 +59,9 @@ function inTurn(names: ContestantName[], round: number): ContestantName[] {
   return round % 2 === 0 ? turned.toReversed() : turned;
 }
 
-function expectedSeconds({ guilds }: Contest, { order, name }: Turn): number {
-  const idling = order === "appearing" && name !== "writer" ? 90 + 0.012 * Math.min(guilds, 1_000) : 0;
+function expectedSeconds({ guilds }: Contest, { round, order, name }: Turn): number {
+  const stays = order === "appearing" && name !== "writer";
+  const idling = stays ? 30 + 0.012 * Math.min(guilds, 1_000) + (round === 1 ? 60 : 0) : 0;
   return guilds * (pace[name] + 0.02) + 8 + idling;
 }
 
@@ -89,9 +95,10 @@ async function playRounds(options: Contest): Promise<void> {
     for (const [index, turn] of left.entries()) {
       const { round, order, name } = turn;
       const title = `round ${round} of ${rounds}, ${guilds} guilds ${order}: ${titles[name]}`;
-      const bout = { arena, start: starts[name], guilds, order, stays: name !== "writer" };
+      // One restart tells as much as five: it does the same each time.
+      const how = { stays: name !== "writer", restarts: round === 1, resyncs: resyncing.has(name) };
       const result = await progress.step(title, (detail) =>
-        trial({ ...bout, resyncs: resyncing.has(name), detail }),
+        trial({ arena, start: starts[name], guilds, order, ...how, detail }),
       );
       await results.keepTrial(round, order, name, result);
       const rest = left.slice(index + 1).reduce((sum, next) => sum + expectedSeconds(options, next), 0);

@@ -3,7 +3,7 @@ import { type Figure, aligned, digits, median, percentile } from "../figures.ts"
 import type { Contest } from "./contest.ts";
 import { type ContestantName, titles } from "./contestants.ts";
 import type { Results } from "./results.ts";
-import type { Trial } from "./trial.ts";
+import { type Trial, patienceSeconds } from "./trial.ts";
 
 /** A median over rounds; NaN where nothing was measured. */
 type Of = (name: ContestantName, order: Order, value: (trial: Trial) => number | undefined) => number;
@@ -180,11 +180,7 @@ export function comparison({ results, names, guilds, guildsMany }: Contest): str
       ),
       within(middle(({ counts }) => counts.writes) / guilds, middle(({ counts }) => counts.events) / guilds),
       shown(middle(({ counts }) => counts.reads) / guilds),
-      row([
-        middle(({ restart }) => restart?.writes),
-        middle(({ restart }) => restart?.readySeconds),
-        middle(({ restart }) => restart?.idleSeconds),
-      ]),
+      restart(middle),
       shown(middle(({ resyncWrites }) => resyncWrites)),
       row([p99(({ changeMs }) => changeMs), p99(({ revertMs }) => revertMs)]),
       many === undefined ? "–" : row([many.rssMb, many.readySeconds, many.idleSeconds]),
@@ -196,6 +192,16 @@ export function comparison({ results, names, guilds, guildsMany }: Contest): str
 const shown = (value: number) => (Number.isNaN(value) ? "–" : digits(value));
 const within = (value: number, inner: number) =>
   Number.isNaN(value) ? "–" : `${shown(value)} (${shown(inner)})`;
+
+/** Of one that is busy for longer than anybody watched, at least that much is known. */
+function restart(middle: (value: (trial: Trial) => number | undefined) => number): string {
+  const idle = middle(({ restart }) => restart?.idleSeconds);
+  const begun = row([
+    middle(({ restart }) => restart?.writes),
+    middle(({ restart }) => restart?.readySeconds),
+  ]);
+  return Number.isNaN(idle) ? begun : `${begun}, ${idle >= patienceSeconds ? "> " : ""}${shown(idle)}`;
+}
 
 function row(values: number[], between = ", "): string {
   return values.every((value) => Number.isNaN(value)) ? "–" : values.map(shown).join(between);

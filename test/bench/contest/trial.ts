@@ -12,7 +12,7 @@ import { verify } from "./verify.ts";
 /** A process that finds everything as it should be. */
 export type Restart = {
   writes: number;
-  /** From its start until it says that it is ready, and until it has nothing more to do. */
+  /** From its start until it says that it is ready, and until it has nothing more to do; `patienceSeconds` or more: still busy then. */
   readySeconds: number;
   idleSeconds: number;
   cpuSeconds: number;
@@ -40,6 +40,8 @@ export type Bout = {
   order: Order;
   /** Whether it is watched after all guilds are Ready; a writer has nothing to show then. */
   stays: boolean;
+  /** Whether it is also started over what it has made. */
+  restarts: boolean;
   /** Whether it looks at every guild from time to time. */
   resyncs: boolean;
   detail: (text: string) => void;
@@ -47,6 +49,8 @@ export type Bout = {
 
 const settlingMs = 15_000;
 const resyncSeconds = 15;
+/** How long a restart is watched. */
+export const patienceSeconds = 180;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Lets one contestant bring all guilds up on the arena, and clears it away. */
@@ -67,7 +71,7 @@ export async function trial(bout: Bout): Promise<Trial> {
   );
   const stays = bout.stays && order === "appearing";
   const found = stays ? await whileIdle(bout, result, creation) : await ended(bout, result, creation);
-  const restart = stays ? await restarted(bout) : {};
+  const restart = stays && bout.restarts ? await restarted(bout) : {};
   await verify(arena, guilds);
   await controllers.stop();
   detail("clearing away");
@@ -130,7 +134,8 @@ export async function restartedAt(
   const beganMs = Date.now();
   const running = await start(arena, options);
   const readySeconds = (Date.now() - beganMs) / 1_000;
-  const idleSeconds = ((await quiet(running)) - beganMs) / 1_000;
+  const idleMs = await quiet(running, 3_000, 1_000 * patienceSeconds).catch(() => Date.now());
+  const idleSeconds = (idleMs - beganMs) / 1_000;
   const { cpuSeconds, rssMb } = running.usage();
   const { writes } = await arena.audit.since();
   return { running, restart: { writes, readySeconds, idleSeconds, cpuSeconds, rssMb } };
