@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { stringify } from "yaml";
 import { guildDefinition, restoreDefinition } from "./custom-resource.ts";
 import { withFieldReference } from "./field-reference.ts";
@@ -20,10 +20,8 @@ if (import.meta.main) {
   for (const [name, text] of Object.entries(generatedFiles())) {
     writeFileSync(new URL(name, import.meta.url), text);
   }
-  const readme = new URL("../README.md", import.meta.url);
-  if (existsSync(readme)) {
-    const before = readFileSync(readme, "utf8");
-    const after = withFieldReference(before);
-    if (after !== before) writeFileSync(readme, after);
-  }
+  const page = new URL("../docs/fields.md", import.meta.url);
+  const before = readFileSync(page, "utf8");
+  const after = withFieldReference(before);
+  if (after !== before) writeFileSync(page, after);
 }

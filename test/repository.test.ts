@@ -76,6 +76,40 @@ describe("the repository", () => {
   });
 });
 
+/** The anchors of a page, as GitHub makes them of its headings. */
+function anchors(page: string): Set<string> {
+  const headings = [...text(page).matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) => title);
+  return new Set(
+    headings.map((title) =>
+      title
+        .toLowerCase()
+        .replace(/[^\w -]/g, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
+
+describe("the documentation", () => {
+  const links = tree
+    .filter(({ path }) => path.endsWith(".md"))
+    .flatMap(({ path, text: content }) =>
+      [...content.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)]+))?\)/g)].map(([link, file = "", anchor]) => ({
+        link: `${path}: ${link.slice(1)}`,
+        target: file === "" ? path : join(dirname(path), file),
+        anchor,
+      })),
+    );
+
+  test("leads nowhere by no link", () => {
+    expect(links.length).toBeGreaterThan(10);
+    const dead = links.filter(
+      ({ target, anchor }) =>
+        !existsSync(join(root, target)) || (anchor !== undefined && !anchors(target).has(anchor)),
+    );
+    expect(dead.map(({ link }) => link)).toEqual([]);
+  });
+});
+
 describe("PostgreSQL", () => {
   const version = "16.6";
 

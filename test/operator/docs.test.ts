@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 
 const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
-/** Reasons in the first column of README's table of troubles. */
+/** Reasons in the first column of the table of troubles. */
 function explained(): Set<string> {
-  const [, rest = ""] = text("README.md").split("## When something is wrong");
-  const [section = ""] = rest.split("\n## ");
-  const cells = section.split("\n").map((line) => /^\| ((?:`[A-Za-z]+`(?:, )?)+) \|/.exec(line)?.[1] ?? "");
+  const cells = text("docs/troubles.md")
+    .split("\n")
+    .map((line) => /^\| ((?:`[A-Za-z]+`(?:, )?)+) \|/.exec(line)?.[1] ?? "");
   return new Set(cells.flatMap((cell) => [...cell.matchAll(/`([A-Za-z]+)`/g)].map(([, name = ""]) => name)));
 }
 
@@ -30,14 +30,13 @@ const ofPods = [
   "Unschedulable",
 ];
 
-describe("README", () => {
+describe("the documentation", () => {
   test("explains every reason for which backups may not be ready", () => {
     const source = text("operator/guild/backup-status.ts");
     const reasons = [...source.matchAll(/reason: "([A-Za-z]+)"/g)].map(([, name = ""]) => name);
-    const [, rest = ""] = text("README.md").split("## Backups and restores");
-    const [section = ""] = rest.split("\n## ");
+    const page = text("docs/backups.md");
     // BackedUp is the good one; Hibernating is asked for.
-    const unexplained = reasons.filter((reason) => !section.includes(`\`${reason}\``));
+    const unexplained = reasons.filter((reason) => !page.includes(`\`${reason}\``));
     expect(unexplained).toEqual(["Hibernating", "BackedUp"]);
   });
 
