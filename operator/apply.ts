@@ -6,6 +6,7 @@ import { type Child, appliedAnnotation, belongsTo, childKey } from "./guild/chil
 import { withoutAdditions } from "./guild/additions.ts";
 import { covers } from "./guild/covers.ts";
 import { compared, isRight } from "./guild/right.ts";
+import { unshelled } from "./guild/shell.ts";
 
 /** What became of one child. */
 export type Applied =
@@ -88,8 +89,9 @@ async function found(client: KubeClient, { resource, object }: Child): Promise<K
   return live;
 }
 
-async function keep(client: KubeClient, child: Child, live: KubeObject): Promise<Applied> {
-  if (isRight(live, child.object)) return { outcome: "unchanged", child, live };
+async function keep(client: KubeClient, child: Child, held: KubeObject): Promise<Applied> {
+  if (isRight(held, child.object)) return { outcome: "unchanged", child, live: held };
+  const live = unshelled(held);
   const covered = covers(live, child.object);
   const applied = covered ? live : await client.apply(child.resource, child.object);
   const patch = withoutAdditions(applied, child.object);

@@ -8,6 +8,7 @@ import type { Logger } from "../runtime/log.ts";
 import { belongsTo, childKey } from "./guild/child.ts";
 import { childSelector, guildLabel } from "./guild/names.ts";
 import * as kinds from "./guild/resources.ts";
+import { shelled, wordsOf } from "./guild/shell.ts";
 import { type RestoreWatch, watchRestores } from "./restore-watch.ts";
 import type { Rollouts } from "./rollouts.ts";
 import { tokenRegister } from "./tokens.ts";
@@ -216,16 +217,18 @@ function withoutVersion({ metadata, ...rest }: KubeObject): object {
 /** Whether anything but the version changed. */
 function isNews(change: CacheChange<KubeObject>): boolean {
   if (change.type !== "updated") return true;
-  return !isDeepStrictEqual(withoutVersion(change.previous), withoutVersion(change.object));
+  const { previous, object } = change;
+  if (wordsOf(previous) !== wordsOf(object)) return true;
+  return !isDeepStrictEqual(withoutVersion(previous), withoutVersion(object));
 }
 
-/** Keeps of a Cluster's long status what is looked at, and of a Job, which cannot change, how it fares. */
+/** Keeps of a Cluster's long status what is looked at, of a Job, which cannot change, how it fares, and of most kinds a shell. */
 function trim(object: KubeObject): KubeObject {
   if (object.kind === "Job") {
     const { apiVersion, kind, metadata, status } = object;
     return { apiVersion, kind, metadata, status };
   }
-  if (object.kind !== "Cluster") return object;
+  if (object.kind !== "Cluster") return shelled(object);
   const status = (object["status"] ?? {}) as Record<string, unknown>;
   const kept = [
     "phase",

@@ -84,8 +84,9 @@ export function objectCache<T extends KubeObject>(options: CacheOptions<T> = {})
     put(object) {
       const previous = objects.get(keyOf(object));
       if (!isNews(previous, object)) return [];
-      hold(trimmed(object));
-      return changesBetween(previous, object);
+      const taken = trimmed(object);
+      hold(taken);
+      return changesBetween(previous, taken);
     },
     remove(object) {
       const held = objects.get(keyOf(object));
@@ -188,33 +189,39 @@ function withoutBulk<T extends KubeObject>(object: T): T {
   return object;
 }
 
-/** Objects by the values of each index. Sets of objects rather than of keys: no string is built for a look-up. */
+/**
+ * Objects by the values of each index. Sets of objects rather than of keys: no string is built for a look-up. Most values have one object,
+ * which stands for itself: an empty Set takes more memory than many an object.
+ */
 function indexSet<T extends KubeObject>(indexes: Record<string, Index<T>>) {
-  const found = new Map<string, Map<string, Set<T>>>(Object.keys(indexes).map((name) => [name, new Map()]));
-  const entries = Object.entries(indexes);
-  const each = (object: T, visit: (held: Map<string, Set<T>>, value: string) => void) => {
-    for (const [name, valuesOf] of entries) {
-      const held = found.get(name);
-      if (held !== undefined) for (const value of valuesOf(object)) visit(held, value);
-    }
+  const entries = Object.entries(indexes).map(([name, valuesOf]) => ({
+    name,
+    valuesOf,
+    held: new Map<string, T | Set<T>>(),
+  }));
+  const each = (object: T, visit: (held: Map<string, T | Set<T>>, value: string) => void) => {
+    for (const { held, valuesOf } of entries) for (const value of valuesOf(object)) visit(held, value);
   };
   return {
     add: (object: T) =>
       each(object, (held, value) => {
-        const set = held.get(value);
-        if (set === undefined) held.set(value, new Set([object]));
-        else set.add(object);
+        const found = held.get(value);
+        if (found === undefined) held.set(value, object);
+        else if (found instanceof Set) found.add(object);
+        else if (found !== object) held.set(value, new Set([found, object]));
       }),
     drop: (object: T) =>
       each(object, (held, value) => {
-        const set = held.get(value);
-        set?.delete(object);
-        if (set?.size === 0) held.delete(value);
+        const found = held.get(value);
+        if (found instanceof Set) found.delete(object);
+        if (found === object || (found instanceof Set && found.size === 0)) held.delete(value);
       }),
     find(name: string, value: string): readonly T[] {
-      const held = found.get(name);
-      if (held === undefined) throw new Error(`There is no index "${name}".`);
-      return [...(held.get(value) ?? [])];
+      const index = entries.find((entry) => entry.name === name);
+      if (index === undefined) throw new Error(`There is no index "${name}".`);
+      const found = index.held.get(value);
+      if (found === undefined) return [];
+      return found instanceof Set ? [...found] : [found];
     },
   };
 }
