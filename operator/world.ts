@@ -90,7 +90,8 @@ export function openWorld(options: {
   const everyGuild = () => {
     for (const guild of guilds.values()) onGuild(objectKey(guild.metadata));
   };
-  const shared = { client, namespaces, log };
+  // All kinds are listed at once, and a page as it is parsed takes ten times what is kept of it.
+  const shared = { client, namespaces, log, pageSize: 250 };
   const guildReflector = reflect({
     ...shared,
     resource: kinds.guilds,
