@@ -32,7 +32,8 @@ export async function many(options: {
     for (const name of options.names) {
       const result = await progress.step(`${guilds} guilds, restart: ${titles[name]}`, async (detail) => {
         detail("making them its own");
-        const first = await restartedAt(arena, starts[name]);
+        // It may have to write each child once more.
+        const first = await restartedAt(arena, starts[name], { patience: 3_600 });
         await first.running.stop();
         detail("starting again");
         const { running, restart } = await restartedAt(arena, starts[name]);

@@ -128,13 +128,13 @@ async function restarted(bout: Bout): Promise<Pick<Trial, "restart" | "resyncWri
 export async function restartedAt(
   arena: Arena,
   start: Start,
-  options: { resyncSeconds?: number } = {},
+  { patience = patienceSeconds, ...options }: { resyncSeconds?: number; patience?: number } = {},
 ): Promise<{ running: Program; restart: Restart }> {
   await arena.audit.since();
   const beganMs = Date.now();
   const running = await start(arena, options);
   const readySeconds = (Date.now() - beganMs) / 1_000;
-  const idleMs = await quiet(running, 3_000, 1_000 * patienceSeconds).catch(() => Date.now());
+  const idleMs = await quiet(running, 3_000, 1_000 * patience).catch(() => Date.now());
   const idleSeconds = (idleMs - beganMs) / 1_000;
   const { cpuSeconds, rssMb } = running.usage();
   const { writes } = await arena.audit.since();
