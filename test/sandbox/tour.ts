@@ -128,8 +128,12 @@ async function winAnAuction(stage: Stage): Promise<void> {
     await say(stage, officer, "dkp-admin config set", { setting, value });
   }
   await say(stage, officer, "auction start", { item: "Helm of Endless Rage" });
-  const [open] = await stage.discord.as(jaina).autocomplete("auction bid", "auction", { auction: "" });
-  const auction = String(open?.value);
+  // Whichever replica is first offers what it knows, and hears of the auction a moment after the one that opened it.
+  const { value } = await eventually("the auction is offered", async () => {
+    const [open] = await stage.discord.as(jaina).autocomplete("auction bid", "auction", { auction: "" });
+    return open;
+  });
+  const auction = String(value);
   await say(stage, jaina, "auction bid", { auction, amount: "30" });
   await say(stage, thrall, "auction bid", { auction, amount: "45" });
   await say(stage, jaina, "auction bid", { auction, amount: "500" });
