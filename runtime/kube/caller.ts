@@ -35,10 +35,10 @@ export type Caller = {
 /** The one place where requests are made and their outcomes become answers or KubeErrors. */
 export function callerOf(options: KubeClientOptions, transport: Transport): Caller {
   const { connection, userAgent, observe } = options;
-  const measured = async <R extends HttpResponse>(
+  const measured = async (
     { method, path }: Pick<Call, "path"> & { method: string },
-    send: () => Promise<R>,
-  ): Promise<R> => {
+    send: () => Promise<HttpResponse>,
+  ): Promise<HttpResponse> => {
     const startedAtMs = performance.now();
     let status = "error";
     try {
@@ -115,7 +115,7 @@ async function credentials(connection: KubeConnection, refresh: boolean): Promis
   }
 }
 
-async function answered<R extends HttpResponse>(call: Call, response: Promise<R>): Promise<R> {
+async function answered(call: Call, response: Promise<HttpResponse>): Promise<HttpResponse> {
   try {
     return await response;
   } catch (error) {

@@ -6,7 +6,7 @@ import {
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { KubeConnection } from "./config.ts";
-import type { HttpRequest, HttpStream, Transport } from "./transport.ts";
+import type { HttpRequest, HttpResponse, Transport } from "./transport.ts";
 
 /**
  * HTTP/1.1 by Node's own client: half as much CPU again a request as undici, and 2 to 4 MB less memory, which counts where a
@@ -26,7 +26,7 @@ export function nodeTransport(connection: KubeConnection, connections: number): 
   const streams = agentOf({ keepAlive: false });
   const begin = isTls ? httpsRequest : httpRequest;
 
-  const send = (agent: HttpAgent, call: HttpRequest): Promise<HttpStream> =>
+  const send = (agent: HttpAgent, call: HttpRequest): Promise<HttpResponse> =>
     new Promise((resolve, reject) => {
       const headers = { ...call.headers, "content-length": String(Buffer.byteLength(call.body ?? "")) };
       const { method, signal } = call;
@@ -63,7 +63,7 @@ class TimedOut extends Error {
   readonly code = "TIMEOUT";
 }
 
-function answer(incoming: IncomingMessage): HttpStream {
+function answer(incoming: IncomingMessage): HttpResponse {
   return {
     status: incoming.statusCode ?? 0,
     header(name) {

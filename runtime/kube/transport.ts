@@ -13,9 +13,6 @@ export type HttpResponse = {
   status: number;
   header(name: string): string | undefined;
   text(): Promise<string>;
-};
-
-export type HttpStream = HttpResponse & {
   /** The body piece by piece; leaving the loop closes the connection. */
   body: AsyncIterable<Buffer>;
 };
@@ -24,6 +21,6 @@ export type HttpStream = HttpResponse & {
 export type Transport = {
   request(request: HttpRequest): Promise<HttpResponse>;
   /** As `request`, on a connection of its own. */
-  stream(request: HttpRequest): Promise<HttpStream>;
+  stream(request: HttpRequest): Promise<HttpResponse>;
   close(): Promise<void>;
 };

@@ -16,75 +16,36 @@ export function undiciTransport(connection: KubeConnection, connections: number)
   };
   const requests = new Agent({ ...shared, connections });
   const streams = new Agent(shared);
-  const called = (request: HttpRequest): Dispatcher.DispatchOptions => ({
-    origin: connection.server,
-    method: request.method,
-    path: request.path,
-    headers: request.headers,
-    body: request.body ?? null,
-    headersTimeout: request.timeoutMs,
-    bodyTimeout: request.idleTimeoutMs ?? request.timeoutMs,
-  });
+  const send = async (agent: Agent, request: HttpRequest): Promise<HttpResponse> => {
+    const response = await agent.request({
+      origin: connection.server,
+      method: request.method,
+      path: request.path,
+      headers: request.headers,
+      body: request.body ?? null,
+      headersTimeout: request.timeoutMs,
+      bodyTimeout: request.idleTimeoutMs ?? request.timeoutMs,
+      signal: request.signal ?? null,
+    });
+    return answer(response);
+  };
   return {
-    request: (request) => whole(requests, called(request), request.signal),
-    async stream(request) {
-      const streamed = await streams.request({ ...called(request), signal: request.signal ?? null });
-      const { statusCode, headers, body } = streamed;
-      return { ...response(statusCode, headers, () => body.text()), body };
-    },
+    request: (request) => send(requests, request),
+    stream: (request) => send(streams, request),
     async close() {
       await Promise.all([requests.destroy(), streams.destroy()]);
     },
   };
 }
 
-type Headers = Record<string, string | string[] | undefined>;
-
-function response(status: number, headers: Headers, text: () => Promise<string>): HttpResponse {
+function answer(response: Dispatcher.ResponseData): HttpResponse {
   return {
-    status,
+    status: response.statusCode,
     header(name) {
-      const value = headers[name];
+      const value = response.headers[name];
       return Array.isArray(value) ? value[0] : value;
     },
-    text,
+    text: () => response.body.text(),
+    body: response.body,
   };
-}
-
-/** One request and all of its answer. Without a stream around a body that comes in a piece or two it costs a fifth less. */
-function whole(
-  agent: Agent,
-  options: Dispatcher.DispatchOptions,
-  signal: AbortSignal | undefined,
-): Promise<HttpResponse> {
-  if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-  const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
-  const pieces: Buffer[] = [];
-  let status = 0;
-  let headers: Headers = {};
-  let sent: Dispatcher.DispatchController | undefined;
-  const abort = () => {
-    const reason = signal?.reason as Error;
-    // One that still waits for a connection is given up as soon as it has one.
-    sent?.abort(reason);
-    reject(reason);
-  };
-  signal?.addEventListener("abort", abort, { once: true });
-  agent.dispatch(options, {
-    onRequestStart(controller) {
-      sent = controller;
-      if (signal?.aborted === true) abort();
-    },
-    onResponseStart(_controller, statusCode, answered) {
-      status = statusCode;
-      headers = answered;
-    },
-    onResponseData: (_controller, piece) => void pieces.push(piece),
-    onResponseEnd() {
-      const body = Buffer.concat(pieces);
-      resolve(response(status, headers, () => Promise.resolve(body.toString("utf8"))));
-    },
-    onResponseError: (_controller, error) => reject(error),
-  });
-  return promise.finally(() => signal?.removeEventListener("abort", abort));
 }
